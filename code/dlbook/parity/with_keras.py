@@ -1,0 +1,44 @@
+"""A few plain gradient steps of a Keras classifier, for comparison with its twin."""
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dlbook.parity import layout
+from dlbook.parity.compare import Steps
+
+
+def logits(model, inputs):
+    """Logits in evaluation mode: inputs (N, H, W, C) -> NumPy array (N, num_classes)."""
+    return np.asarray(model(inputs, training=False))
+
+
+def sgd(model, inputs, labels, count, learning_rate=2**-6):
+    """Take `count` steps of gradient descent on one batch, in training mode.
+
+    Args:
+        model: keras.Model that returns logits, changed in place.
+        inputs: (N, H, W, C) array.
+        labels: (N,) whole numbers.
+        count: number of steps.
+        learning_rate: a power of two, which float32 holds exactly: Keras keeps it in float32 even for float64 weights.
+
+    Returns:
+        Steps.
+    """
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=inputs.dtype)
+    losses, first = [], None
+    for _ in range(count):
+        with tf.GradientTape() as tape:
+            loss = loss_of(labels, model(inputs, training=True))
+        gradients = tape.gradient(loss, model.trainable_weights)
+        for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
+            weight.assign_sub(learning_rate * gradient)
+        losses.append(float(loss))
+        first = first or layout.from_keras(model, _beside_all(model, gradients))
+    return Steps(losses, first, layout.from_keras(model))
+
+
+def _beside_all(model, gradients):
+    """Gradients in the order of all weights; those that are not trained get zeros."""
+    known = {id(w): np.asarray(g) for w, g in zip(model.trainable_weights, gradients, strict=True)}
+    return [known.get(id(w), np.zeros(w.shape)) for w in model.weights]

@@ -1,0 +1,208 @@
+"""Recorded full-scale runs: how they are made, kept and found again.
+
+`python -m dlbook.runs cnn/digits` (or `make full RUN=cnn/digits`) trains on the real data and writes one JSON file a run into
+`runs/cnn/digits/`. A chapter reads them back with `records`, and the shipped weights with `load_weights(checkpoint(...))`.
+"""
+import argparse
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = ROOT / "runs"
+FRAMEWORKS = ("keras", "torch")
+PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "torch", "scikit-learn", "safetensors")
+
+
+def available():
+    """Systems that have a full run: those with a module `full.py`.
+
+    Returns:
+        list of str, for example `cnn/digits`.
+    """
+    package = Path(__file__).parent
+    return sorted(path.parent.relative_to(package).as_posix() for path in package.glob("*/*/full.py"))
+
+
+def records(system):
+    """The recorded runs of a system.
+
+    Args:
+        system: for example `cnn/digits`.
+
+    Returns:
+        list of dict, by file name; each has `command, commit, profile, framework, data, versions, hardware, seconds, seed, metrics, history`.
+
+    Raises:
+        FileNotFoundError: nothing is recorded for it.
+    """
+    found = [json.loads(path.read_text()) for path in sorted((RUNS / system).glob("*.json"))]
+    if not found:
+        raise FileNotFoundError(f"no recorded run in {RUNS / system}; make one with: make full RUN={system}")
+    return found
+
+
+def picture(system, name):
+    """Bytes of a PNG picture recorded beside a run.
+
+    Raises:
+        FileNotFoundError: there is no such picture.
+    """
+    return (RUNS / system / f"{name}.png").read_bytes()
+
+
+def checkpoint(system):
+    """Path of the weights shipped with a system.
+
+    Raises:
+        FileNotFoundError: none is shipped.
+    """
+    path = RUNS / system / "checkpoint.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights are shipped in {path}; make them with: make full RUN={system}")
+    return path
+
+
+def save_weights(weights, path, **about):
+    """Write weights in the exchange format; the file appears under its name only when it is whole.
+
+    Args:
+        weights: dict of name to array.
+        path: file to write, `.safetensors`.
+        about: short texts stored in the file's header.
+    """
+    from safetensors.numpy import save_file
+
+    path = Path(path)
+    part = path.with_suffix(".part")
+    try:
+        save_file(dict(sorted(weights.items())), part, metadata={name: str(text) for name, text in about.items()})
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_weights(path):
+    """Read weights in the exchange format.
+
+    Args:
+        path: a `.safetensors` file.
+
+    Returns:
+        dict of name to array.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is not in this format or is cut short.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error}); copy it again or train anew.") from error
+
+
+def record(system, framework, seed, result, seconds):
+    """Write one run's record.
+
+    Args:
+        system: for example `cnn/digits`.
+        framework: `keras` or `torch`.
+        seed: whole number.
+        result: dict with `files` (registered names), `metrics` (name: number), `history` (name: list) and anything else worth keeping.
+        seconds: how long it took.
+
+    Returns:
+        Path: the file written.
+    """
+    from dlbook import profile
+    from dlbook.data.registry import FILES
+
+    result = dict(result)
+    about = {
+        "command": f"make full RUN={system} FRAMEWORK={framework} SEED={seed}",
+        "commit": commit(), "profile": profile.current().name, "framework": framework, "seed": seed,
+        "data": {name: FILES[name].sha256 for name in result.pop("files")},
+        "versions": versions(), "hardware": hardware(framework), "seconds": round(seconds, 1),
+    }
+    path = RUNS / system / f"{framework}-seed{seed}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(about | result, indent=1) + "\n")
+    return path
+
+
+def commit():
+    """The repository's commit, with `-dirty` behind it where files differ from it."""
+    git = lambda *words: subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True).stdout.strip()
+    return (git("rev-parse", "HEAD") or "unknown") + ("-dirty" if git("status", "--porcelain", "--", "code", "constraints.txt") else "")
+
+
+def versions():
+    """Versions of Python and of the packages that decide results: dict of name to version."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware(framework=None):
+    """The machine in words: dict of `processor`, `cores`, `memory_gb`, `system` and, for PyTorch, `gpu` where one is used."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    machine = {"processor": _processor(), "cores": os.cpu_count(), "memory_gb": round(pages / 2**30), "system": f"{platform.system()} {platform.machine()}"}
+    if framework == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            machine["gpu"] = torch.cuda.get_device_name()
+    return machine
+
+
+def _processor():
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor() or "unknown")
+
+
+def main(arguments=None):
+    """Make full runs from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dlbook.runs", description="Train a system on the real data and record the run.")
+    parser.add_argument("system", help="for example cnn/digits")
+    parser.add_argument("--framework", nargs="+", choices=FRAMEWORKS, default=FRAMEWORKS)
+    parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
+    options = parser.parse_args(arguments)
+    if options.system not in available():
+        print(f"there is no full run {options.system!r}; there are: {', '.join(available())}.", file=sys.stderr)
+        return 2
+    os.environ["DLBOOK_PROFILE"] = "full"
+    for framework in options.framework:
+        for seed in options.seed:
+            _one(options.system, framework, seed)
+    return 0
+
+
+def _one(system, framework, seed):
+    from dlbook import profile
+
+    profile.setup(framework, seed=seed)
+    full = importlib.import_module(f"dlbook.{system.replace('/', '.')}.full")
+    start = time.perf_counter()
+    result = full.run(framework, seed, RUNS / system)
+    path = record(system, framework, seed, result, time.perf_counter() - start)
+    print(f"{path.relative_to(ROOT)}: " + ", ".join(f"{name} {value:.4f}" for name, value in result["metrics"].items()), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The PyTorch training loop for classifiers."""
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from dlbook.train.batches import half_cosine, order, steps
+from dlbook.train.progress import Progress
+
+
+def fit(model, inputs, labels, training, validation=None, seed=0, on_step=None, progress=True):
+    """Train a classifier that returns logits, with Adam and a half-cosine learning rate.
+
+    Args:
+        model: torch.nn.Module; inputs (N, C, H, W) -> logits (N, num_classes). Trained in place.
+        inputs: (N, C, H, W) tensor; its device and dtype must be the model's.
+        labels: (N,) int64 tensor.
+        training: settings with `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        validation: (inputs, labels) measured after each epoch, or None.
+        seed: order of the batches.
+        on_step: called as on_step(step, loss) after each step.
+        progress: show a progress line while training.
+
+    Returns:
+        dict of `loss`, `accuracy` and, with validation, `val_loss`, `val_accuracy`: one float an epoch.
+    """
+    total, step, history = steps(len(inputs), training), 0, {}
+    optimizer = torch.optim.Adam(model.parameters(), training.learning_rate, eps=training.epsilon)
+    bar = Progress(training.epochs, "training in PyTorch, epoch", progress)
+    for epoch in range(training.epochs):
+        model.train()
+        losses, correct = [], 0
+        for batch in order(len(inputs), training.batch_size, epoch, seed):
+            x, y = inputs[batch], labels[batch]
+            optimizer.param_groups[0]["lr"] = half_cosine(step, total, training.learning_rate)
+            logits = model(x)  # B, num_classes
+            loss = cross_entropy(logits, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item() * len(y))
+            correct += (logits.argmax(1) == y).sum().item()
+            step += 1
+            if on_step:
+                on_step(step, loss.item())
+        _append(history, loss=sum(losses) / len(inputs), accuracy=correct / len(inputs), **_validate(model, validation))
+        bar.step(f"loss {history['loss'][-1]:.3f}")
+    bar.close()
+    return history
+
+
+def logits_of(model, inputs, batch_size=500):
+    """Logits in evaluation mode, batch by batch.
+
+    Args:
+        model: torch.nn.Module.
+        inputs: (N, C, H, W) tensor.
+        batch_size: inputs at once.
+
+    Returns:
+        (N, num_classes) NumPy array.
+    """
+    model.eval()
+    with torch.no_grad():
+        return np.concatenate([model(x).cpu().numpy() for x in inputs.split(batch_size)])
+
+
+def _validate(model, validation):
+    if validation is None:
+        return {}
+    inputs, labels = validation
+    logits = torch.tensor(logits_of(model, inputs))
+    labels = labels.cpu()
+    return {"val_loss": cross_entropy(logits, labels).item(), "val_accuracy": (logits.argmax(1) == labels).double().mean().item()}
+
+
+def _append(history, **values):
+    for name, value in values.items():
+        history.setdefault(name, []).append(value)

@@ -1,0 +1,189 @@
+"""The digit network's eight tests: counts, shapes, equal outputs, gradients and steps, overfitting, equal names, and a planted defect."""
+import inspect
+
+import numpy as np
+import pytest
+
+from dlbook import profile
+
+profile.setup()
+
+from dlbook.cnn.digits import spec, with_keras, with_torch  # noqa: E402  (profile.setup comes first)
+from dlbook.parity import compare, layout  # noqa: E402
+from dlbook.parity import with_keras as keras_steps  # noqa: E402
+from dlbook.parity import with_torch as torch_steps  # noqa: E402
+
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+TWINS = (with_keras, with_torch)
+
+
+def batch(dtype, n=16, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.random((n, 28, 28)).astype(dtype), rng.integers(0, 10, n)
+
+
+def without_dropout():
+    return spec.Architecture(dropout_pool=0.0, dropout_hidden=0.0)
+
+
+def twins(dtype, a=None, seed=3):
+    return [twin.digit_network(seed, dtype=dtype, a=a or without_dropout()) for twin in TWINS]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_parameters_are_the_published_ones(twin):
+    """Convention: weights and biases of every layer; the flattened size is no parameter."""
+    weights = twin.weights_of(twin.digit_network())
+    counts = {name: sum(w.size for key, w in weights.items() if key.startswith(name + ".")) for name in spec.PARAMETERS}
+    assert counts == spec.PARAMETERS
+    assert sum(w.size for w in weights.values()) == spec.TOTAL == sum(spec.PARAMETERS.values())
+
+
+def test_table_agrees_with_the_deck():
+    rows = {row.name: row for row in spec.table()}
+    assert {name: row.parameters for name, row in rows.items() if row.parameters} == spec.PARAMETERS
+    assert rows["flatten"].shape == (spec.FLATTENED,)
+
+
+def test_shapes_in_keras():
+    network = with_keras.digit_network()
+    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in network.layers}
+    for row in spec.table()[1:]:
+        assert shapes[row.name] == row.shape
+
+
+def test_shapes_in_torch():
+    network = with_torch.digit_network()
+    shapes = {}
+    for name, layer in network.named_children():
+        layer.register_forward_hook(lambda _, __, output, name=name: shapes.update({name: tuple(output.shape[1:])}))
+    network(with_torch.to_inputs(network, batch("float32")[0]))
+    for row in spec.table()[1:]:
+        want = row.shape if len(row.shape) == 1 else (row.shape[2], *row.shape[:2])  # H, W, C -> C, H, W
+        assert shapes[row.name] == want
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_outputs_agree(dtype):
+    images, _ = batch(dtype)
+    k, t = twins(dtype)
+    assert compare.difference(keras_steps.logits(k, with_keras.to_inputs(k, images)),
+                              torch_steps.logits(t, with_torch.to_inputs(t, images))) <= TOLERANCE[dtype]
+    assert compare.difference(with_keras.predict(k, images), with_torch.predict(t, images)) <= TOLERANCE[dtype]
+
+
+def steps(dtype, count, k=None, t=None):
+    """Losses, gradients at the first step and weights at the end, from both twins."""
+    images, labels = batch(dtype)
+    pair = twins(dtype)
+    k, t = k or pair[0], t or pair[1]
+    return (keras_steps.sgd(k, with_keras.to_inputs(k, images), labels, count),
+            torch_steps.sgd(t, with_torch.to_inputs(t, images), labels, count))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_gradients_and_twenty_steps_agree(dtype):
+    k, t = steps(dtype, 20)
+    assert len(k.losses) == 20 and k.losses[-1] < k.losses[0]
+    assert compare.difference(k.losses, t.losses) <= TOLERANCE[dtype]
+    assert compare.worst(k.gradients, t.gradients)[1] <= TOLERANCE[dtype]
+    assert compare.worst(k.weights, t.weights)[1] <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_overfits_one_batch(twin):
+    from dlbook.data import Digits
+
+    images, labels = batch("float32", n=32)  # noise: nothing to learn but the images themselves
+    digits = Digits("noise", "none", images, labels, images, labels)
+    network = twin.digit_network(a=without_dropout())
+    history = twin.fit(network, digits, spec.Training(epochs=60, batch_size=32, learning_rate=2e-3), progress=False)
+    assert history["val_accuracy"][-1] == 1.0 and history["val_loss"][-1] < 0.05
+
+
+def public(module):
+    return {name: inspect.signature(value) for name, value in vars(module).items()
+            if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")}
+
+
+def test_twins_have_the_same_names_and_signatures():
+    assert public(with_keras) == public(with_torch)
+
+
+def defect_activation(network):
+    """The ReLU after conv1 is left out."""
+    import torch
+
+    network.relu1 = torch.nn.Identity()
+
+
+def defect_flatten(network):
+    """The maps are flattened in Keras' order, as if no reordering were needed."""
+    import torch
+
+    class Wrong(torch.nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1).flatten(1)
+
+    network.flatten = Wrong()
+
+
+def defect_pool(network):
+    """Average instead of maximum."""
+    import torch
+
+    network.pool = torch.nn.AvgPool2d(2)
+
+
+@pytest.mark.parametrize("plant", [defect_activation, defect_flatten, defect_pool], ids=lambda f: f.__name__)
+def test_a_planted_defect_is_seen_in_outputs_gradients_and_steps(plant):
+    k, t = twins("float64")
+    plant(t)
+    images, _ = batch("float64")
+    assert compare.difference(with_keras.predict(k, images), with_torch.predict(t, images)) > 1e-6
+    a, b = steps("float64", 20, k, t)
+    assert compare.worst(a.gradients, b.gradients)[1] > 1e-6
+    assert compare.difference(a.losses, b.losses) > 1e-6
+    assert compare.worst(a.weights, b.weights)[1] > 1e-6
+
+
+def test_weights_survive_the_way_through_keras():
+    state = with_torch.weights_of(with_torch.digit_network(seed=5))
+    network = with_keras.digit_network(weights=state)
+    assert all((layout.from_keras(network)[name] == value).all() for name, value in state.items())
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_weights_of_another_network_are_refused(twin):
+    state = twin.weights_of(twin.digit_network())
+    with pytest.raises(ValueError, match="missing.*conv1.bias"):
+        twin.digit_network(weights={name: w for name, w in state.items() if name != "conv1.bias"})
+    with pytest.raises(ValueError, match="logits.bias has shape .3,.; this network needs .10,."):
+        twin.digit_network(weights=state | {"logits.bias": np.zeros(3)})
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+@pytest.mark.parametrize("images, error, words", [
+    (np.zeros((2, 28, 28), np.uint8), TypeError, "dtype uint8; divide by 255"),
+    (np.zeros((28, 28)), ValueError, r"add an axis: image\[None\]"),
+    (np.zeros((2, 32, 32)), ValueError, r"got shape \(2, 32, 32\)"),
+    (np.full((2, 28, 28), 3.0), ValueError, "got values from 3 to 3"),
+    (np.full((2, 28, 28), np.nan), ValueError, "nan"),
+])
+def test_wrong_images_are_refused_in_a_sentence(twin, images, error, words):
+    network = twin.digit_network()
+    with pytest.raises(error, match=words):
+        twin.predict(network, images)
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_same_seed_same_training(twin):
+    from dlbook import data
+
+    digits = data.digits("quick")
+    training = spec.Training(epochs=1, batch_size=200, learning_rate=1e-3)
+    runs = []
+    for _ in range(2):
+        profile.setup(seed=0)
+        runs.append(twin.fit(twin.digit_network(7), digits, training, seed=7, progress=False))
+    assert runs[0] == runs[1]
