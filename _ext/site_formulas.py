@@ -1,0 +1,58 @@
+"""Formulas set at build time as HTML and MathML, so that no page needs a script for them.
+
+sphinxcontrib-katex does the setting; here are its safe settings, the Node.js of the virtual environment, and
+an error that names the page where it would have drawn the formula in red.
+"""
+from html import escape
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinxcontrib import katex
+
+from dlbook.publish.vendor import node as node_js
+
+logger = logging.getLogger(__name__)
+
+
+def set_formula(latex, display, location):
+    """The HTML of a formula; a faulty one is reported (and fails the build) and shown as source.
+
+    Args: latex: source; display: on its own line; location: docutils node, for the message.
+    """
+    try:
+        return katex.render_latex(latex, {"displayMode": display})
+    except katex.KaTeXError as error:
+        logger.warning("formula %r cannot be set: %s", latex, str(error).removeprefix("KaTeX parse error: "), location=location, type="formula")
+        return f"<code>{escape(latex)}</code>"
+
+
+def visit_inline(writer, node):
+    """Writes a formula in the text."""
+    writer.body.append(f'<span class="math">{set_formula(katex.get_latex(node), False, node)}</span>')
+    raise nodes.SkipNode
+
+
+def visit_display(writer, node):
+    """Writes a formula on its own line, with its number and a link to it."""
+    writer.body.append(writer.starttag(node, "div", CLASS="math"))
+    if node["number"]:
+        writer.body.append(f'<span class="eqno">({katex.get_node_equation_number(writer, node)})')
+        writer.add_permalink_ref(node, "Link to this equation")
+        writer.body.append("</span>")
+    writer.body.append(set_formula(katex.get_latex(node), True, node) + "</div>")
+    raise nodes.SkipNode
+
+
+def prepare(app):
+    """Points the renderer to the virtual environment's Node.js and makes it strict."""
+    katex.NODEJS_BINARY = str(node_js())
+    katex.STARTUP_TIMEOUT = 30.0  # a busy machine needs more than the default 5 s
+    katex.RENDER_TIMEOUT = 30.0
+    katex.KATEX_DEFAULT_OPTIONS.update(throwOnError=True, strict="error", output="htmlAndMathml")
+
+
+def setup(app):
+    """Registers the extension with Sphinx."""
+    app.add_html_math_renderer("prerendered", inline_renderers=(visit_inline, None), block_renderers=(visit_display, None))
+    app.connect("builder-inited", prepare, priority=100)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
