@@ -1,6 +1,6 @@
 """Loaders by kind, and the registry of downloadable files."""
 from dlbook.data.check import as_images
-from dlbook.data.digits import Digits, digits
+from dlbook.data.handwritten import Digits, digits
 from dlbook.data.photo import digit_from_photo
 from dlbook.data.registry import DataError, fetch
 

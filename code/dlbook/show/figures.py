@@ -1,0 +1,187 @@
+"""Figures: every one gets a title and alt text, has a fixed size, and gives the same bytes each time it is drawn."""
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from dlbook.show import style
+
+
+def new_figure(width=6.4, height=3.2, rows=1, columns=1, **options):
+    """An empty figure in the course's style.
+
+    Args:
+        width, height: inches; the page is 7 inches wide.
+        rows, columns: panels.
+        options: passed to `Figure.subplots`.
+
+    Returns:
+        (figure, axes) as `Figure.subplots` returns them.
+    """
+    with matplotlib.rc_context(style.RC):
+        fig = Figure(figsize=(width, height))
+        return fig, fig.subplots(rows, columns, **options)
+
+
+def png(fig):
+    """Draw a figure.
+
+    Args:
+        fig: matplotlib Figure.
+
+    Returns:
+        bytes of a PNG file.
+    """
+    if not isinstance(fig, Figure):
+        raise TypeError(f"a matplotlib Figure is needed; got {type(fig).__name__}.")
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(style.RC):
+        fig.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def figure(fig, alt):
+    """Show a figure in the notebook.
+
+    Args:
+        fig: matplotlib Figure.
+        alt: what the figure shows, for those who cannot see it; numbers may come from the run.
+
+    Raises:
+        TypeError, ValueError: not a figure, or no alt text.
+    """
+    width = round(fig.get_figwidth() * style.CSS_DPI) if isinstance(fig, Figure) else None
+    display_png(png(fig), alt, width)
+
+
+def display_png(data, alt, width=None):
+    """Show a PNG picture in the notebook.
+
+    Args:
+        data: bytes of a PNG file.
+        alt: what it shows; must not be empty.
+        width: in CSS pixels.
+
+    Raises:
+        ValueError: no alt text.
+    """
+    from IPython.display import display
+
+    if not alt or not alt.strip():
+        raise ValueError("a picture needs alt text: one or two sentences that say what it shows.")
+    about = {"alt": " ".join(alt.split())} | ({"width": width} if width else {})
+    display({"image/png": data, "text/plain": f"[{about['alt']}]"}, metadata={"image/png": about}, raw=True)
+
+
+def as_pictures(images):
+    """Check pictures to draw.
+
+    Args:
+        images: (N, H, W) grey or (N, H, W, 3) colour, uint8, or floating point in [0, 1].
+
+    Returns:
+        the same as an array, floating point in [0, 1].
+
+    Raises:
+        TypeError, ValueError: a wrong dtype, shape or range.
+    """
+    images = np.asarray(images)
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3):
+        raise ValueError(f"pictures have shape (N, H, W) or (N, H, W, 3); got {images.shape}.")
+    if images.dtype == np.uint8:
+        return images / 255
+    if images.dtype.kind != "f":
+        raise TypeError(f"pictures are uint8 or floating point; got dtype {images.dtype}.")
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(f"floating-point pictures hold values in [0, 1]; got {images.min():g} to {images.max():g}.")
+    return images
+
+
+def grid(images, titles=None, columns=8, alt=None, title=None, size=0.8):
+    """Show pictures side by side.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3), as for `as_pictures`.
+        titles: N short texts, or None.
+        columns: pictures a row.
+        alt: what they show.
+        title: above all of them.
+        size: side of one picture in inches.
+    """
+    images = as_pictures(images)
+    rows = -(-len(images) // columns)
+    fig, axes = new_figure(columns * size, rows * (size + 0.22 * bool(titles)) + 0.3 * bool(title), rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for i, (ax, image) in enumerate(zip(axes.flat, images)):
+        ax.imshow(image, cmap=style.INK, vmin=0, vmax=1)
+        if titles:
+            ax.set_title(titles[i], fontsize=8, loc="center", fontweight="normal", pad=2)
+    if title:
+        fig.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    figure(fig, alt)
+
+
+def numbers(image, alt, title):
+    """Show a small grey picture with the value of every pixel written into it.
+
+    Args:
+        image: (H, W) in [0, 1].
+        alt: what it shows.
+        title: above it.
+    """
+    image = as_pictures(image[None])[0]
+    fig, ax = new_figure(6.4, 6.0)
+    ax.imshow(image, cmap=style.INK, vmin=0, vmax=1)
+    ax.grid(False)
+    for (i, j), value in np.ndenumerate(image):
+        ax.text(j, i, f"{value:.1f}".lstrip("0") if 0 < value < 1 else f"{value:.0f}", ha="center", va="center", fontsize=5.5,
+                color="white" if value > 0.5 else "black")
+    ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
+    figure(fig, alt)
+
+
+def curves(histories, alt, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy")), title="Learning curves"):
+    """Show learning curves: the training set dashed, the test set solid.
+
+    Args:
+        histories: dict of label to history; a history holds `loss`, `val_loss`, `accuracy`, `val_accuracy`, one value an epoch.
+        alt: what they show.
+        panels: (name in the history, axis label) of each panel.
+        title: above them.
+    """
+    fig, axes = new_figure(6.8, 3.0, 1, len(panels), squeeze=False)
+    for ax, (name, label) in zip(axes[0], panels):
+        for i, (who, history) in enumerate(histories.items()):
+            epochs = range(1, len(history[name]) + 1)
+            ax.plot(epochs, history[name], "--", color=style.CYCLE[i], alpha=0.7, label=f"{who}, training")
+            ax.plot(epochs, history[f"val_{name}"], marker=style.MARKERS[i], color=style.CYCLE[i], label=f"{who}, test")
+        ax.set(xlabel="epoch", ylabel=label)
+    axes[0][0].set_title(title)
+    axes[0][0].legend(fontsize=8)
+    figure(fig, alt)
+
+
+def confusion(matrix, alt, title):
+    """Show a confusion matrix, with its counts; mistakes stand out, the diagonal is left pale.
+
+    Args:
+        matrix: (K, K) counts, rows true, columns predicted.
+        alt: what it shows.
+        title: above it.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"a confusion matrix is square; got shape {matrix.shape}.")
+    wrong = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
+    fig, ax = new_figure(5.0, 4.6)
+    ax.imshow(wrong, cmap=style.COUNTS, vmin=0, vmax=max(1, wrong.max()))
+    ax.grid(False)
+    for (i, j), count in np.ndenumerate(matrix):
+        if count:
+            ax.text(j, i, count, ha="center", va="center", fontsize=8, fontweight="bold" if i != j else "normal",
+                    color="white" if wrong[i, j] > wrong.max() * 0.6 else "black")
+    ticks = range(len(matrix))
+    ax.set(title=title, xlabel="predicted digit", ylabel="true digit", xticks=ticks, yticks=ticks)
+    figure(fig, alt)

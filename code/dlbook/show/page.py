@@ -1,0 +1,61 @@
+"""Parts of a page that are text: tables, and quizzes that need neither kernel nor script."""
+from html import escape
+
+
+def _display_html(html, text):
+    from IPython.display import display
+
+    display({"text/html": html, "text/plain": text}, raw=True)
+
+
+def table(header, rows, caption):
+    """Show a table.
+
+    Args:
+        header: texts of the columns.
+        rows: list of rows; numbers are set to the right, whole ones with thousands separators, others as they are formatted by the caller.
+        caption: one sentence above it.
+
+    Raises:
+        ValueError: a row has another number of entries than the header.
+    """
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"the table has {len(header)} columns; this row has {len(row)}: {row!r}.")
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in header)
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
+    html = f'<table class="dlbook-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    plain = "\n".join(" | ".join(_text(value) for value in row) for row in [header, *rows])
+    _display_html(html, f"{caption}\n{plain}")
+
+
+def _text(value):
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _cell(value):
+    text = _text(value)
+    number = text.replace(",", "").replace(".", "").replace("%", "").replace("-", "").replace(" ", "").isdigit()
+    return f'<td style="text-align: {"right" if number else "left"}">{escape(text)}</td>'
+
+
+def quiz(question, answers):
+    """Show a question; choosing an answer opens what it deserves. Works on paper-thin pages: no kernel, no script.
+
+    Args:
+        question: one sentence.
+        answers: list of (answer, is it right, feedback); exactly one is right, and each has feedback.
+
+    Raises:
+        ValueError: not exactly one right answer, or an answer without feedback.
+    """
+    if sum(right for _, right, _ in answers) != 1:
+        raise ValueError(f"a quiz needs exactly one right answer; this one has {sum(right for _, right, _ in answers)}: {question!r}.")
+    if not all(feedback for *_, feedback in answers):
+        raise ValueError(f"every answer needs feedback: {question!r}.")
+    items = "".join(
+        f'<details class="{"right" if right else "wrong"}"><summary>{escape(str(answer))}</summary>'
+        f"<p><strong>{'Right.' if right else 'Not quite.'}</strong> {escape(feedback)}</p></details>"
+        for answer, right, feedback in answers)
+    html = f'<div class="dlbook-quiz"><p class="question">{escape(question)}</p>{items}</div>'
+    _display_html(html, question + "".join(f"\n- {answer}" for answer, *_ in answers))

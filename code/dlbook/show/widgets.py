@@ -1,0 +1,66 @@
+"""Widgets that also move on a static page: every state is drawn beforehand, a slider chooses among them."""
+import base64
+import io
+from html import escape
+
+import numpy as np
+
+from dlbook.show.figures import as_pictures
+
+LABEL = "{} of {}"
+
+
+def frames(pictures, captions, label, width=160, alts=None):
+    """A slider that walks through pictures; works without a kernel.
+
+    Args:
+        pictures: list of PNG bytes, or images as for `as_pictures`.
+        captions: one text a picture, shown below it; a bit of HTML is allowed.
+        label: name of the slider, one or two words.
+        width: of the pictures, in CSS pixels.
+        alts: what each picture shows; None takes the caption.
+
+    Returns:
+        ipywidgets.VBox to be the last value of a cell.
+
+    Raises:
+        ValueError: no pictures, or another number of captions.
+    """
+    import ipywidgets
+
+    pictures, n = _as_png(pictures), len(captions)
+    if not pictures or len(pictures) != n:
+        raise ValueError(f"each picture needs a caption: got {len(pictures)} pictures and {n} captions.")
+    stack = ipywidgets.Stack([ipywidgets.HTML(_frame(*frame, width)) for frame in zip(pictures, captions, alts or captions)], selected_index=0)
+    slider = ipywidgets.SelectionSlider(options=[LABEL.format(i + 1, n) for i in range(n)], description=label,
+                                        style={"description_width": "initial"})
+    ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
+    return ipywidgets.VBox([slider, stack])
+
+
+def _as_png(pictures):
+    if len(pictures) and isinstance(pictures[0], bytes):
+        return list(pictures)
+    from PIL import Image
+
+    images = as_pictures(pictures)
+    ink = images.ndim == 3  # grey pictures of the course are ink on paper: 1 is black
+    return [_bytes(Image.fromarray(np.round(255 * ((1 - image) if ink else image)).astype(np.uint8))) for image in images]
+
+
+def _bytes(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
+def _frame(data, caption, alt, width):
+    source = base64.b64encode(data).decode()
+    return (f'<figure style="margin: 0"><img src="data:image/png;base64,{source}" alt="{escape(_plain(alt), quote=True)}" '
+            f'style="width: {width}px; max-width: 100%; image-rendering: pixelated"><figcaption>{caption}</figcaption></figure>')
+
+
+def _plain(html):
+    import re
+
+    return re.sub(r"<[^>]+>", "", html)

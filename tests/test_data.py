@@ -1,0 +1,146 @@
+"""Data: the registry's promises when files are missing, damaged or cut short, and what the loaders return."""
+import gzip
+import hashlib
+import http.server
+import threading
+
+import numpy as np
+import pytest
+
+from dlbook import data
+from dlbook.data import handwritten
+from dlbook.data import registry
+
+BODY = b"the real file" * 1000
+
+
+@pytest.fixture
+def empty(monkeypatch, tmp_path):
+    """No mirror, an empty cache, and profile `full`, which may download."""
+    monkeypatch.delenv("DLBOOK_MIRROR", raising=False)
+    monkeypatch.setenv("DLBOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DLBOOK_PROFILE", "full")
+    return tmp_path
+
+
+@pytest.fixture
+def served(empty, monkeypatch):
+    """A registered file whose official address is a server on this machine; `served.body` is what it sends."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        body, promised = BODY, len(BODY)
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(type(self).promised))
+            self.end_headers()
+            self.wfile.write(type(self).body)
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    file = registry.File("toy", "file.bin", f"http://127.0.0.1:{server.server_port}/file.bin", hashlib.sha256(BODY).hexdigest(), len(BODY), "none")
+    monkeypatch.setitem(registry.FILES, "toy/file.bin", file)
+    monkeypatch.setattr(registry, "RETRIES", 0)
+    Handler.cache = empty / "cache"
+    yield Handler
+    server.shutdown()
+
+
+def test_downloads_once_and_keeps_the_file(served):
+    path = registry.fetch("toy/file.bin")
+    assert path.read_bytes() == BODY and served.cache in path.parents
+    served.body = b"never asked for again"
+    assert registry.fetch("toy/file.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("body, promised", [(b"x" * len(BODY), len(BODY)), (BODY[:100], len(BODY)), (BODY[:100], 100)],
+                         ids=["another file", "connection cut", "short file"])
+def test_a_bad_download_is_refused_and_leaves_nothing(served, body, promised):
+    served.body, served.promised = body, promised
+    with pytest.raises(data.DataError, match="toy/file.bin"):
+        registry.fetch("toy/file.bin")
+    assert [path for path in served.cache.rglob("*") if path.is_file()] == []
+    served.body, served.promised = BODY, len(BODY)
+    assert registry.fetch("toy/file.bin").read_bytes() == BODY
+
+
+def test_the_mirror_comes_before_the_network(served, monkeypatch, tmp_path):
+    (tmp_path / "mirror/toy").mkdir(parents=True)
+    (tmp_path / "mirror/toy/file.bin").write_bytes(BODY)
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path / "mirror"))
+    assert registry.fetch("toy/file.bin") == tmp_path / "mirror/toy/file.bin"
+
+
+def test_a_damaged_mirror_file_is_named(served, monkeypatch, tmp_path):
+    (tmp_path / "mirror/toy").mkdir(parents=True)
+    (tmp_path / "mirror/toy/file.bin").write_bytes(BODY[:-1])
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path / "mirror"))
+    with pytest.raises(data.DataError, match="mirror/toy/file.bin is damaged.*unset DLBOOK_MIRROR"):
+        registry.fetch("toy/file.bin")
+
+
+def test_a_damaged_cached_file_is_fetched_again(served):
+    path = registry.fetch("toy/file.bin")
+    path.write_bytes(b"damaged")
+    assert registry.fetch("toy/file.bin").read_bytes() == BODY
+
+
+def test_a_cache_that_cannot_be_written_is_named(served, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("a file where the folder should be")  # also stops a superuser, whom permissions do not
+    monkeypatch.setenv("DLBOOK_CACHE", str(tmp_path / "file"))
+    with pytest.raises(data.DataError, match="set DLBOOK_CACHE to a folder you can write to"):
+        registry.fetch("toy/file.bin")
+
+
+def test_no_network_is_said_in_a_sentence(empty, monkeypatch):
+    file = registry.File("toy", "gone.bin", "http://127.0.0.1:9/gone.bin", "0" * 64, 1, "none")
+    monkeypatch.setitem(registry.FILES, "toy/gone.bin", file)
+    monkeypatch.setattr(registry, "RETRIES", 0)
+    with pytest.raises(data.DataError, match="Check the network"):
+        registry.fetch("toy/gone.bin")
+
+
+def test_quick_never_downloads(empty, monkeypatch):
+    monkeypatch.setenv("DLBOOK_PROFILE", "quick")
+    with pytest.raises(data.DataError, match="never downloads; set DLBOOK_PROFILE=full"):
+        data.digits("full")
+
+
+def test_an_unregistered_name_is_refused():
+    with pytest.raises(KeyError, match="not a registered file"):
+        data.fetch("mnist/other.gz")
+
+
+def test_embedded_digits():
+    d = data.digits("quick")
+    assert d.train_images.shape == (1198, 28, 28) and d.test_images.shape == (599, 28, 28)
+    assert d.train_images.dtype == np.float32 and d.train_images.min() == 0 and d.train_images.max() == 1
+    assert sorted(set(d.train_labels)) == list(range(10)) and not d.files
+    assert str(d).endswith("1,198 images to train on, 599 to test on")
+
+
+def test_mnist_is_read_in_its_format(empty, monkeypatch, tmp_path):
+    """Files in MNIST's format, written here, come back as images and labels."""
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 7), ("test", 3)):
+        images, labels = rng.integers(0, 256, (n, 28, 28), np.uint8), rng.integers(0, 10, n, np.uint8)
+        for name, head, array in zip(handwritten.MNIST[part], ([2051, n, 28, 28], [2049, n]), (images, labels)):
+            content = gzip.compress(np.array(head, ">i4").tobytes() + array.tobytes())
+            path = tmp_path / "mirror" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            monkeypatch.setitem(registry.FILES, name, registry.File("mnist", path.name, "", hashlib.sha256(content).hexdigest(), len(content), ""))
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path / "mirror"))
+    d = data.digits()
+    assert d.source == "MNIST" and d.train_images.shape == (7, 28, 28) and len(d.test_labels) == 3
+    assert np.array_equal(np.round(d.test_images * 255).astype(np.uint8), images) and np.array_equal(d.test_labels, labels)
+
+
+def test_an_unknown_profile_is_refused(monkeypatch):
+    monkeypatch.setenv("DLBOOK_PROFILE", "fast")
+    with pytest.raises(ValueError, match="DLBOOK_PROFILE is 'fast'; it must be one of: quick, full"):
+        data.digits()
+    with pytest.raises(ValueError, match="unknown profile 'slow'"):
+        data.digits("slow")

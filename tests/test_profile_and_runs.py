@@ -1,0 +1,112 @@
+"""Profiles, and recorded runs: how they are written, found and refused."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlbook import profile, runs
+
+ROOT = Path(__file__).resolve().parents[1]
+FIELDS = {"command", "commit", "profile", "framework", "data", "versions", "hardware", "seconds", "seed", "metrics", "history"}
+
+
+def test_quick_is_the_default(monkeypatch):
+    monkeypatch.delenv("DLBOOK_PROFILE", raising=False)
+    monkeypatch.delenv("DLBOOK_THREADS", raising=False)
+    assert profile.current() == profile.PROFILES["quick"] and profile.current().threads == 2
+
+
+@pytest.mark.parametrize("name, value, words", [
+    ("DLBOOK_PROFILE", "fast", "'fast'; it must be one of: quick, full"),
+    ("DLBOOK_THREADS", "many", "'many'; it must be a whole number above zero"),
+    ("DLBOOK_THREADS", "0", "'0'; it must be a whole number above zero"),
+])
+def test_wrong_settings_are_said(monkeypatch, name, value, words):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=words):
+        profile.setup("torch")
+
+
+def test_an_unknown_framework_is_said():
+    with pytest.raises(ValueError, match="unknown framework 'jax'"):
+        profile.setup("jax")
+
+
+def test_setup_is_quiet_and_imports_only_what_is_asked():
+    code = "import sys; from dlbook import profile; profile.setup('torch'); print('keras' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False True\n", "")
+
+
+def test_setup_seeds_every_generator():
+    code = ("import random, numpy as np; from dlbook import profile; profile.setup(seed=5); import torch, keras\n"
+            "print(random.random(), np.random.rand(), torch.rand(1).item(), float(keras.random.uniform((1,))[0]))\n"
+            "profile.setup(seed=5); print(random.random(), np.random.rand(), torch.rand(1).item(), float(keras.random.uniform((1,))[0]))\n"
+            "print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    lines = done.stdout.splitlines()
+    assert done.stderr == "" and lines[0] == lines[1] and lines[2] == "2 True"
+
+
+def test_every_module_of_the_package_leaves_the_standard_library_alone():
+    import code
+
+    assert "dlbook" not in code.__file__ and hasattr(code, "InteractiveConsole")
+    assert not (ROOT / "code" / "__init__.py").exists()
+
+
+def test_weights_come_back_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "w.safetensors"
+    runs.save_weights({"b": np.arange(3.0), "a": np.ones((2, 2), np.float32)}, path, note="test")
+    loaded = runs.load_weights(path)
+    assert loaded["a"].dtype == np.float32 and np.array_equal(loaded["b"], np.arange(3.0))
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        runs.load_weights(path)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        runs.load_weights(tmp_path / "none.safetensors")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "w.safetensors"
+    runs.save_weights({"a": np.ones(2)}, path)
+    with pytest.raises(Exception):
+        runs.save_weights({"a": np.array(["text"])}, path)
+    assert np.array_equal(runs.load_weights(path)["a"], np.ones(2)) and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_not_recorded_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    with pytest.raises(FileNotFoundError, match="make full RUN=cnn/digits"):
+        runs.records("cnn/digits")
+    with pytest.raises(FileNotFoundError, match="make full RUN=cnn/digits"):
+        runs.checkpoint("cnn/digits")
+
+
+def test_an_unknown_run_is_refused(capsys):
+    assert runs.main(["cnn/none"]) == 2
+    assert "there is no full run 'cnn/none'; there are: cnn/digits" in capsys.readouterr().err
+
+
+def test_a_record_says_how_it_was_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    monkeypatch.setattr(runs, "ROOT", ROOT)
+    path = runs.record("cnn/digits", "torch", 4, {"files": ["mnist/t10k-labels-idx1-ubyte.gz"], "metrics": {"x": 1.0}, "history": {"x": [1.0]}}, 2.0)
+    record = json.loads(path.read_text())
+    assert FIELDS <= record.keys() and path.name == "torch-seed4.json"
+    assert record["command"] == "make full RUN=cnn/digits FRAMEWORK=torch SEED=4"
+    assert record["data"] == {"mnist/t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"}
+
+
+@pytest.mark.parametrize("system", runs.available())
+def test_shipped_records_are_whole(system):
+    found = runs.records(system)
+    for record in found:
+        assert FIELDS <= record.keys() and record["profile"] == "full" and not record["commit"].endswith("-dirty")
+        assert all(len(values) == len(record["history"]["loss"]) for values in record["history"].values())
+        assert record["data"] and all(len(checksum) == 64 for checksum in record["data"].values())
+    seeds = {(record["framework"], record["seed"]) for record in found}
+    assert len(seeds) == len(found) >= 6

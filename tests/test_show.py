@@ -1,0 +1,96 @@
+"""What is shown: the same bytes each time, never without alt text, and a sentence for what cannot be shown."""
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from dlbook import show
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What `display` was given: a list of (data, metadata)."""
+    import IPython.display
+
+    calls = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, metadata=None, raw=False: calls.append((data, metadata)))
+    return calls
+
+
+def plot():
+    fig, ax = show.new_figure()
+    ax.plot([1, 2, 3], [1, 4, 9])
+    ax.set(title="squares", xlabel="n", ylabel="n squared")
+    return fig
+
+
+def test_the_same_figure_gives_the_same_bytes_and_size():
+    from io import BytesIO
+
+    from PIL import Image
+
+    assert show.png(plot()) == show.png(plot())
+    assert Image.open(BytesIO(show.png(plot()))).size == (768, 384)  # 6.4 x 3.2 inches at 120 dots
+
+
+def test_a_figure_carries_its_alt_text(shown):
+    show.figure(plot(), alt="The squares\n of one to three.")
+    data, metadata = shown[0]
+    assert data["image/png"].startswith(b"\x89PNG") and metadata["image/png"]["alt"] == "The squares of one to three."
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_no_figure_without_alt_text(alt):
+    with pytest.raises(ValueError, match="needs alt text"):
+        show.figure(plot(), alt=alt)
+
+
+def test_only_figures_are_figures():
+    with pytest.raises(TypeError, match="Figure is needed; got list"):
+        show.figure([], alt="nothing")
+    assert isinstance(plot(), Figure)
+
+
+@pytest.mark.parametrize("images, error, words", [
+    (np.zeros((28, 28)), ValueError, r"got \(28, 28\)"),
+    (np.zeros((1, 28, 28), int), TypeError, "dtype int64"),
+    (np.full((1, 28, 28), 255.0), ValueError, "got 255 to 255"),
+    (np.zeros((1, 28, 28, 4)), ValueError, r"got \(1, 28, 28, 4\)"),
+])
+def test_pictures_that_cannot_be_drawn(images, error, words):
+    with pytest.raises(error, match=words):
+        show.grid(images, alt="pictures")
+
+
+def test_a_confusion_matrix_is_square():
+    with pytest.raises(ValueError, match=r"square; got shape \(2, 3\)"):
+        show.confusion(np.zeros((2, 3), int), "counts", "counts")
+
+
+def test_table(shown):
+    show.table(["layer", "parameters"], [["conv1", 320], ["dense1", 589_952]], "Layers <all>")
+    html = shown[0][0]["text/html"]
+    assert "Layers &lt;all&gt;" in html and '<td style="text-align: right">589,952</td>' in html and 'scope="col"' in html
+    with pytest.raises(ValueError, match="2 columns; this row has 1"):
+        show.table(["a", "b"], [[1]], "x")
+
+
+def test_quiz(shown):
+    answers = [("1", False, "Too few."), ("2", True, "One and one."), ("3 < 4", False, "Too many.")]
+    show.quiz("How many?", answers)
+    html = shown[0][0]["text/html"]
+    assert html.count("<details") == 3 and html.count('class="right"') == 1 and "3 &lt; 4" in html
+    with pytest.raises(ValueError, match="exactly one right answer; this one has 0"):
+        show.quiz("How many?", answers[:1])
+    with pytest.raises(ValueError, match="needs feedback"):
+        show.quiz("How many?", [*answers, ("4", False, "")])
+
+
+def test_frames_hold_a_picture_each_with_alt_text():
+    images = np.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
+    widget = show.frames(images, ["<b>one</b>", "two", "three"], "image")
+    slider, stack = widget.children
+    assert list(slider.options) == ["1 of 3", "2 of 3", "3 of 3"] and stack.selected_index == 0
+    sources = [child.value for child in stack.children]
+    assert len(set(sources)) == 3 and 'alt="one"' in sources[0] and all("data:image/png;base64," in s for s in sources)
+    with pytest.raises(ValueError, match="3 pictures and 1 captions"):
+        show.frames(images, ["one"], "image")
