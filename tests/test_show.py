@@ -58,12 +58,12 @@ def test_only_figures_are_figures():
 ])
 def test_pictures_that_cannot_be_drawn(images, error, words):
     with pytest.raises(error, match=words):
-        show.grid(images, alt="pictures")
+        show.grid(images, "pictures")
 
 
 def test_a_confusion_matrix_is_square():
     with pytest.raises(ValueError, match=r"square; got shape \(2, 3\)"):
-        show.confusion(np.zeros((2, 3), int), "counts", "counts")
+        show.confusion(np.zeros((2, 3), int), "counts")
 
 
 def test_table(shown):

@@ -98,38 +98,59 @@ def as_pictures(images):
     return images
 
 
-def grid(images, titles=None, columns=8, alt=None, title=None, size=0.8):
-    """Show pictures side by side.
+def grid(images, title, labels=None, columns=8, size=0.8):
+    """Pictures side by side.
 
     Args:
         images: (N, H, W) or (N, H, W, 3), as for `as_pictures`.
-        titles: N short texts, or None.
-        columns: pictures a row.
-        alt: what they show.
         title: above all of them.
+        labels: N texts above the pictures, each a string or a list of (text, colour), one a line; or None.
+        columns: pictures a row.
         size: side of one picture in inches.
+
+    Returns:
+        matplotlib Figure.
     """
-    images = as_pictures(images)
-    rows = -(-len(images) // columns)
-    fig, axes = new_figure(columns * size, rows * (size + 0.22 * bool(titles)) + 0.3 * bool(title), rows, columns, squeeze=False)
+    images, labels = as_pictures(images), labels if labels is not None else [""] * len(images)
+    lines = [[(label, "black")] if isinstance(label, str) else label for label in labels]
+    rows, room = -(-len(images) // columns), 0.17 * max(map(len, lines))
+    fig, axes = new_figure(columns * size, rows * (size + room) + 0.35, rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
-    for i, (ax, image) in enumerate(zip(axes.flat, images)):
+    for ax, image, texts in zip(axes.flat, images, lines):
         ax.imshow(image, cmap=style.INK, vmin=0, vmax=1)
-        if titles:
-            ax.set_title(titles[i], fontsize=8, loc="center", fontweight="normal", pad=2)
-    if title:
-        fig.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-    figure(fig, alt)
+        for k, (text, colour) in enumerate(reversed(texts)):
+            ax.annotate(text, (0.5, 1.02), xytext=(0, 10 * k), xycoords="axes fraction", textcoords="offset points",
+                        ha="center", va="bottom", fontsize=7.5, color=colour)
+    fig.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    return fig
 
 
-def numbers(image, alt, title):
-    """Show a small grey picture with the value of every pixel written into it.
+def mistakes(images, true, predicted, title, columns=8):
+    """Misclassified pictures: the prediction in red, the truth in blue, and both in words.
+
+    Args:
+        images: (N, H, W), as for `as_pictures`.
+        true, predicted: N labels.
+        title: above all of them.
+        columns: pictures a row.
+
+    Returns:
+        matplotlib Figure.
+    """
+    labels = [[(f"read {p}", style.VERMILION), (f"true {t}", style.BLUE)] for t, p in zip(true, predicted, strict=True)]
+    return grid(images, title, labels, columns)
+
+
+def numbers(image, title):
+    """A small grey picture with the value of every pixel written into it.
 
     Args:
         image: (H, W) in [0, 1].
-        alt: what it shows.
         title: above it.
+
+    Returns:
+        matplotlib Figure.
     """
     image = as_pictures(image[None])[0]
     fig, ax = new_figure(6.4, 6.0)
@@ -139,17 +160,19 @@ def numbers(image, alt, title):
         ax.text(j, i, f"{value:.1f}".lstrip("0") if 0 < value < 1 else f"{value:.0f}", ha="center", va="center", fontsize=5.5,
                 color="white" if value > 0.5 else "black")
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
-    figure(fig, alt)
+    return fig
 
 
-def curves(histories, alt, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy")), title="Learning curves"):
-    """Show learning curves: the training set dashed, the test set solid.
+def curves(histories, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy")), title="Learning curves"):
+    """Learning curves: the training set dashed, the test set solid.
 
     Args:
         histories: dict of label to history; a history holds `loss`, `val_loss`, `accuracy`, `val_accuracy`, one value an epoch.
-        alt: what they show.
         panels: (name in the history, axis label) of each panel.
         title: above them.
+
+    Returns:
+        matplotlib Figure.
     """
     fig, axes = new_figure(6.8, 3.0, 1, len(panels), squeeze=False)
     for ax, (name, label) in zip(axes[0], panels):
@@ -160,16 +183,21 @@ def curves(histories, alt, panels=(("loss", "loss (nats)"), ("accuracy", "accura
         ax.set(xlabel="epoch", ylabel=label)
     axes[0][0].set_title(title)
     axes[0][0].legend(fontsize=8)
-    figure(fig, alt)
+    return fig
 
 
-def confusion(matrix, alt, title):
-    """Show a confusion matrix, with its counts; mistakes stand out, the diagonal is left pale.
+def confusion(matrix, title):
+    """A confusion matrix with its counts; mistakes stand out, the diagonal is left pale.
 
     Args:
         matrix: (K, K) counts, rows true, columns predicted.
-        alt: what it shows.
         title: above it.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        ValueError: the matrix is not square.
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
@@ -184,4 +212,4 @@ def confusion(matrix, alt, title):
                     color="white" if wrong[i, j] > wrong.max() * 0.6 else "black")
     ticks = range(len(matrix))
     ax.set(title=title, xlabel="predicted digit", ylabel="true digit", xticks=ticks, yticks=ticks)
-    figure(fig, alt)
+    return fig

@@ -3,19 +3,21 @@ import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from dlbook.show import style
-from dlbook.show.figures import figure, new_figure
+from dlbook.show.figures import new_figure
 
 SHEETS = 5  # drawn at most; more channels are written, not drawn
 
 
-def network(rows, alt, title, steps=()):
+def network(rows, title, steps=()):
     """Draw feature maps (H, W, C) and vectors (D,) from left to right.
 
     Args:
         rows: list with `name` and `shape`, in the order of the layers.
-        alt: what it shows.
         title: above it.
         steps: what happens between neighbours, one short text each.
+
+    Returns:
+        matplotlib Figure.
     """
     fig, ax = new_figure(7.4, 2.9)
     ax.axis("off")
@@ -33,7 +35,7 @@ def network(rows, alt, title, steps=()):
     ax.set_xlim(-0.1, left - 0.5)
     ax.set_ylim(-1.1, 0.85)
     ax.set_title(title)
-    figure(fig, alt)
+    return fig
 
 
 def _draw(ax, shape, left, largest):
