@@ -15,9 +15,10 @@ VENDOR = Path(sys.prefix) / "vendor"
 COPIES = {"katex/dist": "katex", "@jupyter-widgets/html-manager/dist": "widgets"}
 STATE = "application/vnd.jupyter.widget-state+json"
 # file -> what a page must contain to need it
-NEEDED_FOR = {"katex/katex.min.css": 'class="katex', "katex-math.css": 'class="katex', "togglebutton.js": "dropdown", "togglebutton.css": "dropdown",
+NEEDED_FOR = {"katex/katex.min.css": 'class="katex', "togglebutton.js": "dropdown", "togglebutton.css": "dropdown",
               "copybutton.js": 'class="highlight', "clipboard.min.js": 'class="highlight', "copybutton.css": 'class="highlight',
               "design-tabs.js": "sd-tab-set", "sphinx-design.min.css": 'class="sd-', "styles/mystnb": "cell"}
+REPLACED = ("katex-math.css",)  # dlbook.css lays out formulas
 TOGGLE_SETTINGS = ("toggleHintShow", "toggleHintHide", "toggleOpenOnPrint", "togglebuttonSelector")
 
 
@@ -44,6 +45,8 @@ def needed(name, settings, body):
     """
     if any(word in settings for word in TOGGLE_SETTINGS):
         return "dropdown" in body
+    if name.endswith(REPLACED):
+        return False
     return all(mark in body for part, mark in NEEDED_FOR.items() if part in name)
 
 

@@ -29,7 +29,7 @@ class Chapter:
     covers: tuple
     cells: int
     figures: int
-    record: dict = field(default_factory=dict)  # seconds, peak_mb, date, versions, machine; empty: never verified
+    record: dict = field(default_factory=dict)  # as in dlbook.publish.verified.records; empty: never verified
 
     @property
     def name(self):
@@ -113,7 +113,7 @@ def memory(record):
     """A peak memory for people: '850 MB', '1.4 GB', or a dash."""
     if not record:
         return "-"
-    return f"{record['peak_mb'] / 1000:.1f} GB" if record["peak_mb"] >= 1000 else f"{record['peak_mb']:.0f} MB"
+    return f"{record['memory_mb'] / 1000:.1f} GB" if record["memory_mb"] >= 1000 else f"{record['memory_mb']:.0f} MB"
 
 
 def day(record):
@@ -123,8 +123,7 @@ def day(record):
 
 def machine(record):
     """One line on the machine of a record."""
-    value = record.get("machine", "")
-    return ", ".join(str(v) for v in value.values()) if isinstance(value, dict) else str(value)
+    return f"{record['machine']['processor']}, {record['machine']['cores']} cores"
 
 
 # ---------------------------------------------------------------- pieces of pages

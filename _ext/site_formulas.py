@@ -3,6 +3,7 @@
 sphinxcontrib-katex does the setting; here are its safe settings, the Node.js of the virtual environment, and
 an error that names the page where it would have drawn the formula in red.
 """
+import re
 from html import escape
 
 from docutils import nodes
@@ -12,6 +13,7 @@ from sphinxcontrib import katex
 from dlbook.publish.vendor import node as node_js
 
 logger = logging.getLogger(__name__)
+NUMBERED = re.compile(r"\\(begin|end)\{(align|alignat|equation|gather)\}")
 
 
 def set_formula(latex, display, location):
@@ -39,7 +41,8 @@ def visit_display(writer, node):
         writer.body.append(f'<span class="eqno">({katex.get_node_equation_number(writer, node)})')
         writer.add_permalink_ref(node, "Link to this equation")
         writer.body.append("</span>")
-    writer.body.append(set_formula(katex.get_latex(node), True, node) + "</div>")
+    latex = NUMBERED.sub(r"\\\1{\2*}", katex.get_latex(node))  # the page numbers the formula, not each of its lines
+    writer.body.append(set_formula(latex, True, node) + "</div>")
     raise nodes.SkipNode
 
 

@@ -1,14 +1,15 @@
 """Serves the built site on this machine alone."""
 import errno
 import functools
-import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-SITE = Path(__file__).resolve().parents[3] / "_build" / "html"
+from dlbook.publish import ROOT, PublishError
+
+SITE = ROOT / "_build" / "html"
 
 
-class ServeError(Exception):
+class ServeError(PublishError):
     """The site cannot be served; the message says why and what to do."""
 
 
@@ -54,17 +55,11 @@ def main(args):
     """Serves until Ctrl-C.
 
     Args: args: a namespace with port and site.
-    Returns: 0, or 1 after one sentence on standard error.
+    Raises: ServeError.
     """
-    try:
-        server = open_server(args.site, args.port)
-    except ServeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    with server:
+    with open_server(args.site, args.port) as server:
         print(f"The course is at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print()
-    return 0

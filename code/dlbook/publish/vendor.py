@@ -14,12 +14,14 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
-PINS = Path(__file__).resolve().parents[3] / "_ext" / "vendor.json"
+from dlbook.publish import ROOT, PublishError
+
+PINS = ROOT / "_ext" / "vendor.json"
 TARGET = Path(sys.prefix) / "vendor"
 NPM_SECONDS = 300  # the largest package is 5 MB
 
 
-class VendorError(Exception):
+class VendorError(PublishError):
     """A pinned file could not be fetched or is not what the pin says."""
 
 
@@ -134,14 +136,9 @@ def main(args):
     """Installs what is missing.
 
     Args: args: a namespace with target and pins.
-    Returns: 0, or 1 after one sentence on standard error.
+    Raises: VendorError.
     """
-    try:
-        for name, pin in json.loads(args.pins.read_text()).items():
-            if not installed(name, pin, args.target):
-                install(name, pin, args.target)
-                print(f"fetched {name} {pin['version']}")
-    except (VendorError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    for name, pin in json.loads(args.pins.read_text()).items():
+        if not installed(name, pin, args.target):
+            install(name, pin, args.target)
+            print(f"fetched {name} {pin['version']}")
