@@ -1,0 +1,139 @@
+"""The house: pins, set-up, commands, workflows, licences; what a stranger meets first."""
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import bootstrap
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = {line.split("==")[0].lower().replace("_", "-"): line.split("==")[1]
+        for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+MAKE = shutil.which("make")
+
+
+def make(*words, **environment):
+    import os
+
+    return subprocess.run([MAKE, "--no-print-directory", *words], cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
+
+
+def direct_dependencies():
+    listed = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+    return [re.match(r"([\w-]+)(?:\[[\w-]+\])?==([\w.]+)", line).groups() for line in listed]
+
+
+def test_every_direct_dependency_is_pinned_as_in_the_lock_file():
+    for name, version in direct_dependencies():
+        assert PINS[name.lower()] == version, name
+
+
+def test_conda_binder_and_hubs_get_the_same_versions():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(item for item in environment if isinstance(item, dict))["pip"]
+    assert "--constraint constraints.txt" in pip
+    extras = re.search(r"\.\[(.+)\]", next(line for line in pip if "--editable" in line))[1].split(",")
+    assert set(extras) <= set(PROJECT["optional-dependencies"]) and "cpu" in extras
+    python = next(item for item in environment if isinstance(item, str) and item.startswith("python="))
+    assert f">={python.split('=')[1]}" in PROJECT["requires-python"]
+
+
+def test_what_is_installed_is_what_is_pinned():
+    from importlib import metadata
+
+    for name, version in direct_dependencies():
+        try:
+            installed = metadata.version(name)
+        except metadata.PackageNotFoundError:  # of an extra that this machine does not use
+            continue
+        assert installed.split("+")[0] == version, name
+
+
+def test_help_is_the_default_and_names_every_target():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"setup", "vendor"}
+    said = make().stdout
+    assert all(re.search(rf"^  {target}\s+\w", said, re.MULTILINE) for target in targets), said
+
+
+def test_a_missing_python_is_said():
+    done = make("book", "PYTHON=/no/such/python")
+    assert done.returncode and "there is no /no/such/python on this machine; install Python 3.11" in done.stderr
+
+
+def test_a_run_must_be_named():
+    done = make("full")
+    assert done.returncode and "say which run, for example: make full RUN=cnn/digits" in done.stderr
+
+
+def test_another_python_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+    assert bootstrap.main(["cpu"]) == 1
+    assert "dlbook needs Python 3.11 and this is" in capsys.readouterr().err
+
+
+def test_missing_git_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert bootstrap.main(["cpu"]) == 1
+    assert "dlbook needs git" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1e9}))
+    with pytest.raises(bootstrap.Stop, match="5 GB of disk and .* has 1.0 GB free"):
+        bootstrap.check_machine()
+
+
+@pytest.mark.parametrize("log, words", [
+    ("WARNING: Retrying ... NewConnectionError('Failed to establish a new connection')\nERROR: No matching distribution", "package index cannot be reached"),
+    ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk filled up"),
+    ("noise\nERROR: Cannot install a and b", "ERROR: Cannot install a and b"),
+])
+def test_why_pip_failed_is_said_in_a_sentence(log, words):
+    assert words in bootstrap.reason(log) and "\n" not in bootstrap.reason(log)
+
+
+def test_an_interrupted_setup_is_taken_up_again(monkeypatch, tmp_path):
+    """The stamp is written last: a set-up that failed is not taken for a whole one."""
+    for name, value in {"VENV": tmp_path / "venv", "LOG": tmp_path / "install.log"}.items():
+        monkeypatch.setattr(bootstrap, name, value)
+    installs = []
+
+    def fail(extras):
+        installs.append(extras)
+        raise bootstrap.Stop("the network went away")
+
+    monkeypatch.setattr(bootstrap, "make_venv", lambda: (tmp_path / "venv/bin").mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr(bootstrap, "install", fail)
+    assert bootstrap.main(["cpu"]) == 1 and not (tmp_path / "venv/installed").exists()
+    monkeypatch.setattr(bootstrap, "install", installs.append)
+    assert bootstrap.main(["cpu"]) == 0
+    (tmp_path / "venv/bin/python").touch()
+    assert bootstrap.main(["cpu"]) == 0 and len(installs) == 2  # the third time nothing is to do
+    assert bootstrap.main(["lab"]) == 0 and installs[2] == {"cpu", "lab"}  # what is there stays
+
+
+def test_workflows_are_valid():
+    files = sorted(str(path) for path in (ROOT / ".github/workflows").glob("*.yml"))
+    done = subprocess.run([sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files], capture_output=True, text=True)
+    assert len(files) == 3 and done.returncode == 0, done.stdout + done.stderr
+
+
+def test_scripts_are_sound():
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([shellcheck, ROOT / ".ci/run"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_but_our_own_is_committed():
+    """No vendored scripts, data sets or large files; every committed file is small enough to read or made by the course."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    foreign = [name for name in listed if name.endswith((".min.js", ".woff2", ".gz", ".zip", ".npz", ".h5", ".pt", ".pkl"))]
+    large = [name for name in listed if (ROOT / name).stat().st_size > 5e6]
+    assert not foreign and not large
