@@ -100,7 +100,7 @@ class BookCell(pytest.Item):
         if failure is None or index < failure.index:
             return
         if failure.index < 0:
-            raise Mismatch(failure.reason)
+            raise Mismatch(f"{failure.reason}\n{failure.traceback}".rstrip())
         culprits = [(number, cell) for number, cell in compare.code_cells(self.parent.committed)
                     if cell is self.parent.committed.cells[failure.index]]
         if index > failure.index:

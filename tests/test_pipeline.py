@@ -143,6 +143,21 @@ def test_a_cell_that_raises_leaves_the_old_notebook(house, capsys):
     assert [path.name for path in (house / "book").iterdir()] == ["small.ipynb"]
 
 
+def test_a_kernel_that_does_not_start_says_why(house, monkeypatch):
+    argv = [sys.executable, "-c", "raise SystemExit('a library is missing')", "{connection_file}"]
+    monkeypatch.setattr(kernels, "get_kernel_dict", lambda: {"argv": argv, "display_name": "x", "language": "python"})
+    with pytest.raises(PublishError, match="(?s)chapter small: the kernel did not start.*no notebook was written.*a library is missing"):
+        notebooks.build("small", house)
+
+
+@pytest.mark.parametrize("crash, words", [("os.write(2, b'CHECK failed'); time.sleep(0.5); os.abort()", "signal 6"), ("os._exit(3)", "exit status 3")])
+def test_a_kernel_that_dies_is_told_with_its_last_words(house, crash, words):
+    edit(house / "chapters" / "small.md", HEAD + f"```{{code-cell}} ipython3\nimport os, time\n{crash}\n```\n")
+    with pytest.raises(PublishError, match=rf"cell 1 ended its kernel \({words}\)") as told:
+        notebooks.build("small", house)
+    assert ("CHECK failed" in str(told.value).split("no notebook")[1].split("abort()")[-1]) == ("CHECK" in crash)
+
+
 @pytest.mark.parametrize("file, text, words", [
     ("chapters/small.md", SOURCE + "\nMore.\n", "chapters/small.md changed"),
     ("code/dlbook/deep.py", "def power(x):\n    return x ** 3\n", "code/dlbook/deep.py changed"),

@@ -9,6 +9,7 @@ from dlbook.publish import PublishError
 COMMANDS = {
     "chapter": ("dlbook.publish.notebooks", "execute chapters and write their notebooks"),
     "verified": ("dlbook.publish.verified", "keep the records of the last verification in book/verified.json"),
+    "site": ("dlbook.publish.site", "build the site from the executed notebooks"),
     "vendor": ("dlbook.publish.vendor", "fetch the scripts and fonts that the site serves itself"),
     "serve": ("dlbook.publish.serve", "serve the built site on this machine"),
 }

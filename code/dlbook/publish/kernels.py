@@ -106,8 +106,10 @@ class BookClient(NotebookClient):
     async def async_start_new_kernel(self, **options):
         """Start the kernel in the clean environment."""
         self.ipython_dir = tempfile.TemporaryDirectory(prefix="dlbook-ipython-")  # removed with this object
+        # What the process writes itself; the cells' outputs come as messages, and repeating them here would only be noise.
+        self.kernel_log = tempfile.TemporaryFile()
         environment = clean_environment(Path(self.resources["metadata"]["path"]), self.ipython_dir.name)
-        await super().async_start_new_kernel(env=environment, **options)
+        await super().async_start_new_kernel(env=environment, stdout=self.kernel_log, stderr=self.kernel_log, **options)
 
     start_new_kernel = run_sync(async_start_new_kernel)
 
@@ -176,7 +178,7 @@ def run_cells(notebook, cwd, timeout=CELL_TIMEOUT):
                 peak = max(peak, peak_bytes(pid))
             runner.set_widgets_metadata()
     except RuntimeError as error:
-        raise CellFailure(-1, f"the kernel did not start: {str(error).splitlines()[0]}") from error
+        raise CellFailure(-1, f"the kernel did not start: {str(error).splitlines()[0]}", _last_words(runner)) from error
     return Cost(round(monotonic() - start, 1), round(peak / 1e6))
 
 
@@ -188,7 +190,7 @@ def _run_cell(runner, cell, index):
     except CellTimeoutError:
         raise CellFailure(index, f"did not finish within {runner.timeout} seconds") from None
     except DeadKernelError:
-        raise CellFailure(index, f"ended its kernel ({_cause_of_death(runner)})") from None
+        raise CellFailure(index, f"ended its kernel ({_cause_of_death(runner)})", _last_words(runner)) from None
 
 
 def _cause_of_death(runner):
@@ -197,6 +199,13 @@ def _cause_of_death(runner):
     if status is not None and status < 0:
         return f"signal {-status}" + ("; the machine may have run out of memory" if status == -9 else "")
     return "the process is gone" if status is None else f"exit status {status}"
+
+
+def _last_words(runner):
+    """The end of what the kernel's process wrote, where a crash explains itself."""
+    size = runner.kernel_log.seek(0, os.SEEK_END)
+    runner.kernel_log.seek(max(0, size - 2000))
+    return runner.kernel_log.read().decode(errors="replace").strip()
 
 
 def peak_bytes(pid):

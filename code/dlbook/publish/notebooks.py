@@ -167,13 +167,13 @@ def _folders():
 def _explained(failure, notebook, name, existed):
     """The message about a cell that failed."""
     kept = f"book/{name}.ipynb is left as it was" if existed else "no notebook was written"
+    report = [f"  {line}" for line in failure.traceback.splitlines()[-25:]]
     if failure.index < 0:
-        return f"chapter {name}: {failure.reason}; {kept}."
+        return "\n".join([f"chapter {name}: {failure.reason}; {kept}.", *report])
     cell = notebook.cells[failure.index]
     number = next(number for number, other in compare.code_cells(notebook) if other is cell)
     lines = cell.source.strip().splitlines()
     shown = [f"    {line}" for line in lines[:6]] + (["    ..."] if len(lines) > 6 else [])
-    report = [f"  {line}" for line in failure.traceback.splitlines()[-25:]]
     return "\n".join([f"chapter {name}: cell {number} {failure.reason}; {kept}.", *shown, *report])
 
 
