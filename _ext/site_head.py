@@ -30,11 +30,22 @@ def add_description(app, pagename, templatename, context, doctree):
         context["metatags"] = (context.get("metatags") or "") + tag
 
 
-def match_labels(app, pagename, templatename, context, doctree):
-    """Removes hidden names that contradict the visible ones (a voice user says what is seen)."""
+def repair(app, pagename, templatename, context, doctree):
+    """Removes hidden names that contradict the visible ones, and makes list items of the entries of a list."""
     body = context.get("body")
     if body:
-        context["body"] = re.sub(r'<summary aria-label="[^"]*">', "<summary>", body)
+        body = re.sub(r'<summary aria-label="[^"]*">', "<summary>", body)  # a voice user says what is seen
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def sweep(app, exception):
+    """Removes the pages of earlier builds whose source is gone."""
+    if exception is None and app.builder.name == "html":
+        kept = {app.builder.get_target_uri(name) for name in app.env.found_docs} | {"index.html", "search.html"}
+        for page in Path(app.outdir).rglob("*.html"):
+            name = page.relative_to(app.outdir).as_posix()
+            if name not in kept and not name.startswith(("_static/", "_sources/", "_downloads/")):
+                page.unlink()
 
 
 def front_door(app, exception):
@@ -48,6 +59,7 @@ def front_door(app, exception):
 def setup(app):
     """Registers the extension with Sphinx."""
     app.connect("html-page-context", add_description, priority=800)
-    app.connect("html-page-context", match_labels, priority=800)
+    app.connect("html-page-context", repair, priority=800)
+    app.connect("build-finished", sweep)
     app.connect("build-finished", front_door)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
