@@ -52,7 +52,7 @@ def pack(name, version, folder):
     Raises: VendorError, with npm's own words, when the download fails.
     """
     command = [*_npm(), "pack", f"{name}@{version}", "--pack-destination", str(folder), "--cache", str(folder / "cache"),
-               "--ignore-scripts", "--no-update-notifier", "--loglevel", "error", "--fetch-retries", "1"]
+               "--ignore-scripts", "--no-update-notifier", "--loglevel", "error", "--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=NPM_SECONDS)
     except subprocess.TimeoutExpired:
