@@ -56,10 +56,17 @@ def front_door(app, exception):
         (Path(app.outdir) / "index.html").write_text(html)
 
 
+def forget_faults(app, exception):
+    """After a warning, makes the next build read every page again: an unchanged page would not repeat its warning."""
+    if app._warncount or exception:
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+
+
 def setup(app):
     """Registers the extension with Sphinx."""
     app.connect("html-page-context", add_description, priority=800)
     app.connect("html-page-context", repair, priority=800)
+    app.connect("build-finished", forget_faults)
     app.connect("build-finished", sweep)
     app.connect("build-finished", front_door)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -319,7 +319,7 @@ BUILD = [sys.executable, "-c", "import sys; from jupyter_book.cli.main import ma
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
-    """What a build says of a page with one fault of each kind."""
+    """What a build says of a page with one fault of each kind, and what it says when it is asked again."""
     tree = tmp_path_factory.mktemp("faulty")
     for name in ("_config.yml", "_ext", "book/_static", "book/systems.yml", "book/coverage.md", "book/status.md"):
         copy = functools.partial(shutil.copytree, ignore=shutil.ignore_patterns("__pycache__")) if (ROOT / name).is_dir() else shutil.copy
@@ -328,13 +328,13 @@ def faulty(tmp_path_factory):
     (tree / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: book/coverage\n- file: book/status\n")
     (tree / "book" / "references.bib").write_text("")
     (tree / "book" / "index.md").write_text(PAGE)
-    done = subprocess.run(BUILD, cwd=tree, capture_output=True, text=True, env=os.environ | {"PATH": "/usr/bin:/bin", "NO_COLOR": "1"})
-    return done.returncode, done.stdout + done.stderr
+    environment = os.environ | {"PATH": "/usr/bin:/bin"}  # no Node.js but that of the virtual environment
+    return [subprocess.run(BUILD, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) for _ in range(2)]
 
 
 @pytest.mark.parametrize("sentence", [
     "formula '\\\\frac{1' cannot be set: ", "a picture has no alternative text: say in words what it shows",
     "HTML on this page has an <img> without alternative text", "'{course} coverage nothing' is unknown", 'could not find bibtex key "nobody"'])
 def test_a_fault_in_a_page_fails_the_build(faulty, sentence):
-    code, said = faulty
-    assert code != 0 and sentence in said
+    for build in faulty:
+        assert build.returncode != 0 and sentence in build.stdout
