@@ -4,9 +4,9 @@
 `full` reads the real data and uses a GPU where there is one. The environment variable `DLBOOK_PROFILE` chooses.
 """
 import contextlib
+import functools
 import os
 import random
-import sys
 from dataclasses import dataclass
 
 FRAMEWORKS = ("keras", "torch")
@@ -59,7 +59,8 @@ def current():
 def setup(*frameworks, seed=0):
     """Seed every generator, fix the thread counts and ask for deterministic operations.
 
-    Call it first: TensorFlow takes its thread counts only before its first operation. A second call seeds again.
+    Call it before importing a Keras twin: it silences TensorFlow's start-up lines, and TensorFlow takes its thread counts
+    only before its first operation. A second call seeds again.
 
     Args:
         frameworks: any of `keras` and `torch`; both when none is named. Only these are imported.
@@ -70,6 +71,7 @@ def setup(*frameworks, seed=0):
 
     Raises:
         ValueError: an unknown framework or profile.
+        RuntimeError: TensorFlow has computed something before the first call.
     """
     profile = current()
     unknown = set(frameworks) - set(FRAMEWORKS)
@@ -103,8 +105,7 @@ def _setup_torch(profile, seed):
 
 def _setup_keras(profile, seed):
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    first = "keras" not in sys.modules
-    if first and os.environ["KERAS_BACKEND"] == "tensorflow":
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
         _setup_tensorflow(profile)
     import keras
 
@@ -112,6 +113,7 @@ def _setup_keras(profile, seed):
     keras.utils.set_random_seed(seed)
 
 
+@functools.cache  # once a process: the counts cannot be changed later
 def _setup_tensorflow(profile):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not profile.gpu:
@@ -121,8 +123,12 @@ def _setup_tensorflow(profile):
 
         for device in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(device, True)
-    tensorflow.config.threading.set_intra_op_parallelism_threads(profile.threads)
-    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    try:
+        tensorflow.config.threading.set_intra_op_parallelism_threads(profile.threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        raise RuntimeError("TensorFlow has already computed something, and takes its thread count only before that; "
+                           "call profile.setup() first.") from error
     tensorflow.config.experimental.enable_op_determinism()
 
 

@@ -83,6 +83,7 @@ def save_weights(weights, path, **about):
     part = path.with_suffix(".part")
     try:
         save_file(dict(sorted(weights.items())), part, metadata={name: str(text) for name, text in about.items()})
+        part.chmod(0o644)  # the library writes files that only their owner can read
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

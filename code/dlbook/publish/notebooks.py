@@ -61,7 +61,7 @@ def execute(notebook, cwd, name="notebook", timeout=CELL_TIMEOUT):
     finally:
         for cell in notebook.cells:
             if cell.cell_type == "code":
-                cell.outputs = [output for output in map(_settled, cell.outputs) if output.get("text") != ""]
+                cell.outputs = [output for output in map(_settled, cell.outputs) if not _is_empty(output)]
         widgets.settle(notebook, name)
 
 
@@ -149,6 +149,11 @@ def _settled(output):
             if isinstance(content, str) and "text/" in mime:
                 output["data"][mime] = portable(content)
     return output
+
+
+def _is_empty(output):
+    """Whether nothing is left of an output, as of a progress line at its end."""
+    return output.get("text") == "" or set(output.get("data", {"": "error"}).values()) == {""}
 
 
 def portable(text):

@@ -1,9 +1,9 @@
 """Figures: every one gets a title and alt text, has a fixed size, and gives the same bytes each time it is drawn."""
 import io
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dlbook.show import style
 
@@ -19,9 +19,8 @@ def new_figure(width=6.4, height=3.2, rows=1, columns=1, **options):
     Returns:
         (figure, axes) as `Figure.subplots` returns them.
     """
-    with matplotlib.rc_context(style.RC):
-        fig = Figure(figsize=(width, height))
-        return fig, fig.subplots(rows, columns, **options)
+    fig = Figure(figsize=(width, height))
+    return fig, fig.subplots(rows, columns, **options)
 
 
 def png(fig):
@@ -36,8 +35,7 @@ def png(fig):
     if not isinstance(fig, Figure):
         raise TypeError(f"a matplotlib Figure is needed; got {type(fig).__name__}.")
     buffer = io.BytesIO()
-    with matplotlib.rc_context(style.RC):
-        fig.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
+    fig.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -181,6 +179,7 @@ def curves(histories, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy"))
             ax.plot(epochs, history[name], "--", color=style.CYCLE[i], alpha=0.7, label=f"{who}, training")
             ax.plot(epochs, history[f"val_{name}"], marker=style.MARKERS[i], color=style.CYCLE[i], label=f"{who}, test")
         ax.set(xlabel="epoch", ylabel=label)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0][0].set_title(title)
     axes[0][0].legend(fontsize=8)
     return fig

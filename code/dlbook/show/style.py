@@ -18,3 +18,5 @@ RC = {
     "axes.prop_cycle": matplotlib.cycler(color=CYCLE), "lines.linewidth": 1.8, "lines.markersize": 4.5, "legend.frameon": False,
     "text.hinting": "none",  # glyphs fall on the same dots everywhere
 }
+
+matplotlib.rcParams.update(RC)  # a reader's own plots join in

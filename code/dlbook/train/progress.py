@@ -46,9 +46,7 @@ class Progress:
     def close(self):
         """Remove the line."""
         if self.show and _in_notebook():
-            from IPython.display import clear_output
-
-            clear_output()
+            self.bar.update({"text/plain": ""}, raw=True)
         elif self.show:
             self.bar.close()
 
