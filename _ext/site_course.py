@@ -159,7 +159,7 @@ def map_card(group, course, link):
             items.append(f"<li>{name}</li>")
     ready = sum(bool(course.covering(key)) for key in group["systems"])
     return (f'<section class="dlbook-card"><h3>{escape(group["title"])}</h3>'
-            f'<p>{ready} of {len(items)} runnable</p><ul>{"".join(items)}</ul></section>')
+            f'\n<p>{ready} of {len(items)} runnable</p>\n<ul>' + "\n".join(items) + "</ul></section>\n")
 
 
 def map_of_course(course, link):
@@ -169,7 +169,7 @@ def map_of_course(course, link):
 
 def table(head, rows, label):
     """An HTML table; each row is a pair of its id (or None) and its cells, which are HTML already."""
-    top = "".join(f'<th scope="col">{h}</th>' for h in head)
+    top = "\n".join(f'<th scope="col">{h}</th>' for h in head)
     body = "".join(_row(key, cells) for key, cells in rows)
     return (f'<div class="dlbook-scroll"><table class="dlbook-table" aria-label="{escape(label)}">'
             f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>")
@@ -177,8 +177,8 @@ def table(head, rows, label):
 
 def _row(key, cells):
     mark = f' id="{key}"' if key else ""
-    rest = "".join(f"<td>{cell}</td>" for cell in cells[1:])
-    return f'<tr{mark}><th scope="row">{cells[0]}</th>{rest}</tr>'
+    rest = "\n".join(f"<td>{cell}</td>" for cell in cells[1:])  # line ends keep words apart in search results
+    return f'<tr{mark}><th scope="row">{cells[0]}</th>\n{rest}</tr>\n'
 
 
 def coverage_table(group, course, link):
