@@ -31,10 +31,11 @@ def add_description(app, pagename, templatename, context, doctree):
 
 
 def repair(app, pagename, templatename, context, doctree):
-    """Removes hidden names that contradict the visible ones, and makes list items of the entries of a list."""
+    """Removes hidden names that contradict the visible ones and repeated ids; makes list items of the entries of a list."""
     body = context.get("body")
     if body:
         body = re.sub(r'<summary aria-label="[^"]*">', "<summary>", body)  # a voice user says what is seen
+        body = re.sub(r' id="(exercise|solution)-content"', "", body)  # every exercise of a page would bear the same
         context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
