@@ -15,6 +15,7 @@ import pytest
 from dlbook.publish import PublishError, chapters, compare, notebooks, pictures, verified, widgets
 from dlbook.publish.text import NUMBER, Tolerance, compare_text
 
+pytestmark = pytest.mark.notebook
 TESTS = Path(__file__).parent
 HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n---\n\n# Defects\n"
 SETUP = """

@@ -5,7 +5,6 @@
 """
 import argparse
 import importlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -14,10 +13,11 @@ import sys
 import time
 from pathlib import Path
 
+from dlbook import machine
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs"
 FRAMEWORKS = ("keras", "torch")
-PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "torch", "scikit-learn", "safetensors")
 
 
 def available():
@@ -46,6 +46,20 @@ def records(system):
     if not found:
         raise FileNotFoundError(f"no recorded run in {RUNS / system}; make one with: make full RUN={system}")
     return found
+
+
+def made_with(record):
+    """What a recorded run was made with, in one line.
+
+    Args:
+        record: dict as `records` returns it.
+
+    Returns:
+        str: machine, versions, commit.
+    """
+    hardware, versions = record["hardware"], record["versions"]
+    where = hardware.get("gpu") or f"{hardware['processor']}, {hardware['cores']} cores"
+    return f"{where}; Keras {versions['keras']}, PyTorch {versions['torch']}; commit {record['commit'][:10]}"
 
 
 def picture(system, name):
@@ -134,7 +148,7 @@ def record(system, framework, seed, result, seconds):
         "command": f"make full RUN={system} FRAMEWORK={framework} SEED={seed}",
         "commit": commit(), "profile": profile.current().name, "framework": framework, "seed": seed,
         "data": {name: FILES[name].sha256 for name in result.pop("files")},
-        "versions": versions(), "hardware": hardware(framework), "seconds": round(seconds, 1),
+        "versions": machine.versions(), "hardware": hardware(framework), "seconds": round(seconds, 1),
     }
     path = RUNS / system / f"{framework}-seed{seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,33 +162,16 @@ def commit():
     return (git("rev-parse", "HEAD") or "unknown") + ("-dirty" if git("status", "--porcelain", "--", "code", "constraints.txt") else "")
 
 
-def versions():
-    """Versions of Python and of the packages that decide results: dict of name to version."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def hardware(framework=None):
     """The machine in words: dict of `processor`, `cores`, `memory_gb`, `system` and, for PyTorch, `gpu` where one is used."""
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    machine = {"processor": _processor(), "cores": os.cpu_count(), "memory_gb": round(pages / 2**30), "system": f"{platform.system()} {platform.machine()}"}
+    found = {"processor": machine.processor(), "cores": os.cpu_count(), "memory_gb": round(pages / 2**30), "system": f"{platform.system()} {platform.machine()}"}
     if framework == "torch":
         import torch
 
         if torch.cuda.is_available():
-            machine["gpu"] = torch.cuda.get_device_name()
-    return machine
-
-
-def _processor():
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor() or "unknown")
+            found["gpu"] = torch.cuda.get_device_name()
+    return found
 
 
 def main(arguments=None):

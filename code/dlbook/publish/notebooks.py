@@ -153,7 +153,9 @@ def _settled(output):
 
 def _is_empty(output):
     """Whether nothing is left of an output, as of a progress line at its end."""
-    return output.get("text") == "" or set(output.get("data", {"": "error"}).values()) == {""}
+    if output["output_type"] == "stream":
+        return output["text"] == ""
+    return "data" in output and all(content == "" for content in output["data"].values())
 
 
 def portable(text):

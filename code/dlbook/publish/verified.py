@@ -1,18 +1,13 @@
 """When each notebook was last executed and agreed with what is committed, and on what machine."""
-import importlib.metadata
 import json
 import os
-import platform
 from datetime import datetime, timezone
 from pathlib import Path
 
+from dlbook import machine
 from dlbook.publish import ROOT, PublishError
 from dlbook.publish.chapters import chapters
 from dlbook.publish.fingerprint import file_hash
-
-PACKAGES = ("dlbook", "keras", "tensorflow", "torch", "numpy", "matplotlib")
-OTHER_NAMES = {"tensorflow": ("tensorflow", "tensorflow-cpu")}  # one framework, two distributions
-
 
 def record(notebook, cost, root=ROOT):
     """Note that a notebook was executed and every output agreed.
@@ -30,7 +25,7 @@ def record(notebook, cost, root=ROOT):
         "seconds": cost.seconds, "memory_mb": cost.megabytes,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "profile": os.environ.get("DLBOOK_PROFILE", "quick"),
-        "versions": versions(), "machine": {"processor": processor(), "cores": os.cpu_count()},
+        "versions": machine.versions(), "machine": {"processor": machine.processor(), "cores": os.cpu_count()},
         "notebook": file_hash(notebook),
     }
     path = Path(root) / "_build" / "verified" / f"{notebook.stem}.json"
@@ -61,26 +56,6 @@ def records(root=ROOT):
         if about.get("date", "") >= found.get(path.stem, {}).get("date", ""):
             found[path.stem] = about
     return dict(sorted(found.items()))
-
-
-def versions():
-    """Versions of Python and of the packages that decide results: dict of name to version, without those not installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        for name in OTHER_NAMES.get(package, (package,)):
-            try:
-                found[package] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-    return found
-
-
-def processor():
-    """The processor's name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
 
 
 def add_arguments(parser):

@@ -2,6 +2,6 @@
 from dlbook.show.figures import confusion, curves, display_png, figure, grid, mistakes, new_figure, numbers, png
 from dlbook.show.network import network
 from dlbook.show.page import quiz, table
-from dlbook.show.widgets import frames
+from dlbook.show.widgets import frames, verdict
 
-__all__ = ["confusion", "curves", "display_png", "figure", "frames", "grid", "mistakes", "network", "new_figure", "numbers", "png", "quiz", "table"]
+__all__ = ["confusion", "curves", "display_png", "figure", "frames", "grid", "mistakes", "network", "new_figure", "numbers", "png", "quiz", "table", "verdict"]

@@ -1,4 +1,5 @@
 """Parts of a page that are text: tables, and quizzes that need neither kernel nor script."""
+import re
 from html import escape
 
 
@@ -13,7 +14,7 @@ def table(header, rows, caption):
 
     Args:
         header: texts of the columns.
-        rows: list of rows; numbers are set to the right, whole ones with thousands separators, others as they are formatted by the caller.
+        rows: list of rows; whole numbers get thousands separators, others stay as the caller formats them. Columns of numbers are set to the right.
         caption: one sentence above it.
 
     Raises:
@@ -22,8 +23,9 @@ def table(header, rows, caption):
     for row in rows:
         if len(row) != len(header):
             raise ValueError(f"the table has {len(header)} columns; this row has {len(row)}: {row!r}.")
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in header)
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
+    sides = ["right" if all(map(_is_number, column)) else "left" for column in zip(*rows)]
+    body = "".join("<tr>" + "".join(map(_cell, row, sides)) + "</tr>" for row in rows)
+    head = "".join(f'<th scope="col" style="text-align: {side}">{escape(str(name))}</th>' for name, side in zip(header, sides))
     html = f'<table class="dlbook-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     plain = "\n".join(" | ".join(_text(value) for value in row) for row in [header, *rows])
     _display_html(html, f"{caption}\n{plain}")
@@ -33,14 +35,16 @@ def _text(value):
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _cell(value):
-    text = _text(value)
-    number = text.replace(",", "").replace(".", "").replace("%", "").replace("-", "").replace(" ", "").isdigit()
-    return f'<td style="text-align: {"right" if number else "left"}">{escape(text)}</td>'
+def _is_number(value):
+    return re.fullmatch(r"[-+]?[\d,.]+ ?%?", _text(value)) is not None
+
+
+def _cell(value, side):
+    return f'<td style="text-align: {side}">{escape(_text(value))}</td>'
 
 
 def quiz(question, answers):
-    """Show a question; choosing an answer opens what it deserves. Works on paper-thin pages: no kernel, no script.
+    """Show a question; choosing an answer opens what it deserves. Works on a static page: no kernel, no script.
 
     Args:
         question: one sentence.

@@ -1,6 +1,7 @@
 """Widgets that also move on a static page: every state is drawn beforehand, a slider chooses among them."""
 import base64
 import io
+import re
 from html import escape
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from dlbook.show.figures import as_pictures
 
 LABEL = "{} of {}"
+READ, TRUE = "#b34d00", "#00639c"  # the style's vermilion and blue, dark enough for small text on white
 
 
 def frames(pictures, captions, label, width=160, alts=None):
@@ -38,6 +40,19 @@ def frames(pictures, captions, label, width=160, alts=None):
     return ipywidgets.VBox([slider, stack])
 
 
+def verdict(predicted, true):
+    """A caption that says what was read, in red, and what is true, in blue; the words say it too.
+
+    Args:
+        predicted, true: labels.
+
+    Returns:
+        str: HTML.
+    """
+    return (f'<span style="color: {READ}">read <b>{escape(str(predicted))}</b></span>, '
+            f'<span style="color: {TRUE}">true <b>{escape(str(true))}</b></span>')
+
+
 def _as_png(pictures):
     if len(pictures) and isinstance(pictures[0], bytes):
         return list(pictures)
@@ -61,6 +76,4 @@ def _frame(data, caption, alt, width):
 
 
 def _plain(html):
-    import re
-
     return re.sub(r"<[^>]+>", "", html)

@@ -6,33 +6,40 @@ from dlbook.train.batches import half_cosine, order, steps
 from dlbook.train.progress import Progress
 
 
-def fit(model, inputs, labels, training, validation=None, seed=0, on_step=None, progress=True):
-    """Train a classifier that returns logits, with Adam and a half-cosine learning rate.
+def fit(model, inputs, labels, training, validation=None,
+        seed=0, on_step=None, progress=True):
+    """Train a classifier with Adam and a learning rate that falls to 0.
 
     Args:
-        model: keras.Model; inputs (N, H, W, C) -> logits (N, num_classes). Trained in place.
-        inputs: (N, H, W, C) array.
+        model: inputs (N, H, W, C) -> logits (N, num_classes); trained in place.
+        inputs: (N, H, W, C) array of the model's dtype.
         labels: (N,) int64 array.
-        training: settings with `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
         validation: (inputs, labels) measured after each epoch, or None.
         seed: order of the batches.
-        on_step: called as on_step(step, loss) after each step; the loss is the epoch's mean so far.
+        on_step: called as on_step(step, loss) after each step; the loss is
+            the epoch's mean so far.
         progress: show a progress line while training.
 
     Returns:
-        dict of `loss`, `accuracy` and, with validation, `val_loss`, `val_accuracy`: one float an epoch.
+        dict of `loss`, `accuracy` and, with validation, `val_loss` and
+        `val_accuracy`: one float an epoch.
     """
+    peak, total = training.learning_rate, steps(len(inputs), training)
     model.compile(
-        optimizer=keras.optimizers.Adam(training.learning_rate, epsilon=training.epsilon),
+        optimizer=keras.optimizers.Adam(peak, epsilon=training.epsilon),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
     bar = Progress(training.epochs, "training in Keras, epoch", progress)
-    watch = _Watch(steps(len(inputs), training), training.learning_rate, on_step, bar)
-    batches = _Batches(inputs, labels, training.batch_size, seed)
-    history = model.fit(batches, epochs=training.epochs, shuffle=False, verbose=0, callbacks=[watch], validation_data=validation)
+    history = model.fit(
+        _Batches(inputs, labels, training.batch_size, seed),
+        epochs=training.epochs, shuffle=False, verbose=0,
+        callbacks=[_Watch(total, peak, on_step, bar)],
+        validation_data=validation,
+    ).history
     bar.close()
-    return {name: [float(v) for v in values] for name, values in history.history.items()}
+    return {name: [float(v) for v in values] for name, values in history.items()}
 
 
 def logits_of(model, inputs, batch_size=500):

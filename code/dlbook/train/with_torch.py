@@ -7,31 +7,34 @@ from dlbook.train.batches import half_cosine, order, steps
 from dlbook.train.progress import Progress
 
 
-def fit(model, inputs, labels, training, validation=None, seed=0, on_step=None, progress=True):
-    """Train a classifier that returns logits, with Adam and a half-cosine learning rate.
+def fit(model, inputs, labels, training, validation=None,
+        seed=0, on_step=None, progress=True):
+    """Train a classifier with Adam and a learning rate that falls to 0.
 
     Args:
-        model: torch.nn.Module; inputs (N, C, H, W) -> logits (N, num_classes). Trained in place.
-        inputs: (N, C, H, W) tensor; its device and dtype must be the model's.
+        model: inputs (N, C, H, W) -> logits (N, num_classes); trained in place.
+        inputs: (N, C, H, W) tensor of the model's device and dtype.
         labels: (N,) int64 tensor.
-        training: settings with `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
         validation: (inputs, labels) measured after each epoch, or None.
         seed: order of the batches.
         on_step: called as on_step(step, loss) after each step.
         progress: show a progress line while training.
 
     Returns:
-        dict of `loss`, `accuracy` and, with validation, `val_loss`, `val_accuracy`: one float an epoch.
+        dict of `loss`, `accuracy` and, with validation, `val_loss` and
+        `val_accuracy`: one float an epoch.
     """
-    total, step, history = steps(len(inputs), training), 0, {}
-    optimizer = torch.optim.Adam(model.parameters(), training.learning_rate, eps=training.epsilon)
+    peak, total = training.learning_rate, steps(len(inputs), training)
+    step, history = 0, {}
+    optimizer = torch.optim.Adam(model.parameters(), peak, eps=training.epsilon)
     bar = Progress(training.epochs, "training in PyTorch, epoch", progress)
     for epoch in range(training.epochs):
         model.train()
         losses, correct = [], 0
         for batch in order(len(inputs), training.batch_size, epoch, seed):
             x, y = inputs[batch], labels[batch]
-            optimizer.param_groups[0]["lr"] = half_cosine(step, total, training.learning_rate)
+            optimizer.param_groups[0]["lr"] = half_cosine(step, total, peak)
             logits = model(x)  # B, num_classes
             loss = cross_entropy(logits, y)
             optimizer.zero_grad()
@@ -42,7 +45,8 @@ def fit(model, inputs, labels, training, validation=None, seed=0, on_step=None, 
             step += 1
             if on_step:
                 on_step(step, loss.item())
-        _append(history, loss=sum(losses) / len(inputs), accuracy=correct / len(inputs), **_validate(model, validation))
+        _append(history, loss=sum(losses) / len(inputs),
+                accuracy=correct / len(inputs), **_validate(model, validation))
         bar.step(f"loss {history['loss'][-1]:.3f}")
     bar.close()
     return history

@@ -1,7 +1,7 @@
 """The digit network in Keras."""
 import keras
 import numpy as np
-from keras import layers
+from keras.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 
 from dlbook import data, runs
 from dlbook.cnn.digits import spec
@@ -14,8 +14,8 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
     """Build the digit network: images (N, 28, 28, 1) -> logits (N, 10).
 
     Args:
-        seed: starting weights and dropout; the PyTorch twin starts from the same weights.
-        weights: dict of name to array in PyTorch's layout, to start from instead.
+        seed: starting weights and dropout; the PyTorch twin starts the same.
+        weights: dict of name to array, in PyTorch's layout, to start from.
         dtype: `float32` or `float64`.
         a: Architecture.
 
@@ -25,24 +25,27 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
     Raises:
         ValueError: the weights belong to another network.
 
-    Differs from the deck: no softmax at the end; the loss and `predict` apply it.
+    Differs from the deck: no softmax; the loss and `predict` apply it.
     """
-    options = {"dtype": dtype}
+    maps, options = a.filters, {"dtype": dtype}
     network = keras.Sequential(
         [
             keras.Input((a.size, a.size, 1), dtype=dtype),
-            layers.Conv2D(a.filters, a.kernel, activation="relu", name="conv1", **options),  # N, 26, 26, 32
-            layers.Conv2D(a.filters, a.kernel, activation="relu", name="conv2", **options),  # N, 24, 24, 32
-            layers.MaxPooling2D(a.pool, name="pool", **options),  # N, 12, 12, 32
-            layers.Dropout(a.dropout_pool, seed=seed, name="dropout1", **options),
-            layers.Flatten(name="flatten", **options),  # N, 4608
-            layers.Dense(a.hidden, activation="relu", name="dense1", **options),  # N, 128
-            layers.Dropout(a.dropout_hidden, seed=seed + 1, name="dropout2", **options),
-            layers.Dense(a.num_classes, name="logits", **options),  # N, 10
+            Conv2D(maps, a.kernel, activation="relu", name="conv1", **options),
+            # N, 26, 26, 32
+            Conv2D(maps, a.kernel, activation="relu", name="conv2", **options),
+            # N, 24, 24, 32
+            MaxPooling2D(a.pool, name="pool", **options),  # N, 12, 12, 32
+            Dropout(a.dropout_pool, seed=seed, name="dropout1", **options),
+            Flatten(name="flatten", **options),  # N, 4608
+            Dense(a.hidden, activation="relu", name="dense1", **options),  # N, 128
+            Dropout(a.dropout_hidden, seed=seed + 1, name="dropout2", **options),
+            Dense(a.num_classes, name="logits", **options),  # N, 10
         ],
         name="digit_network",
     )
-    layout.to_keras(network, weights or initial.draw(spec.weight_shapes(a), seed))
+    start = weights or initial.draw(spec.weight_shapes(a), seed)
+    layout.to_keras(network, start)
     return network
 
 

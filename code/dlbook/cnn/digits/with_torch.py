@@ -27,14 +27,14 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
     Raises:
         ValueError: the weights belong to another network.
 
-    Differs from the deck: no softmax at the end; the loss and `predict` apply it.
+    Differs from the deck: no softmax; the loss and `predict` apply it.
     """
-    flat = spec.weight_shapes(a)["dense1.weight"][1]
+    maps, flat = a.filters, spec.weight_shapes(a)["dense1.weight"][1]
     network = nn.Sequential(
         OrderedDict(
-            conv1=nn.Conv2d(1, a.filters, a.kernel),  # N, 32, 26, 26
+            conv1=nn.Conv2d(1, maps, a.kernel),  # N, 32, 26, 26
             relu1=nn.ReLU(),
-            conv2=nn.Conv2d(a.filters, a.filters, a.kernel),  # N, 32, 24, 24
+            conv2=nn.Conv2d(maps, maps, a.kernel),  # N, 32, 24, 24
             relu2=nn.ReLU(),
             pool=nn.MaxPool2d(a.pool),  # N, 32, 12, 12
             dropout1=nn.Dropout(a.dropout_pool),
@@ -45,9 +45,10 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
             logits=nn.Linear(a.hidden, a.num_classes),  # N, 10
         )
     ).to(getattr(torch, dtype))
-    weights = weights or initial.draw(spec.weight_shapes(a), seed)
-    layout.check(weights, spec.weight_shapes(a))
-    network.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in weights.items()})
+    start = weights or initial.draw(spec.weight_shapes(a), seed)
+    layout.check(start, spec.weight_shapes(a))
+    tensors = {name: torch.tensor(np.asarray(value)) for name, value in start.items()}
+    network.load_state_dict(tensors)
     torch.manual_seed(seed)  # dropout
     return network
 
