@@ -38,6 +38,18 @@ def test_a_figure_carries_its_alt_text(shown):
     assert data["image/png"].startswith(b"\x89PNG") and metadata["image/png"]["alt"] == "The squares of one to three."
 
 
+def test_a_figure_carries_its_words_and_numbers(shown):
+    """They are compared too: a changed title or value is seen even where the picture may differ a little."""
+    fig, axes = show.new_figure(rows=1, columns=2)
+    axes[0].plot([1, 2], [0.5, 0.25], label="loss")
+    axes[0].legend()
+    axes[0].set(title="Curve", xlabel="epoch")
+    axes[1].bar([1, 2], [3, 4])
+    axes[1].text(1, 3, "three")
+    show.figure(fig, alt="A curve and bars.")
+    assert shown[0][0]["text/plain"].splitlines() == ["[A curve and bars.]", "Curve | epoch | loss", "loss: 0.5 0.25", "three", "bars: 3 4"]
+
+
 @pytest.mark.parametrize("alt", ["", "  ", None])
 def test_no_figure_without_alt_text(alt):
     with pytest.raises(ValueError, match="needs alt text"):

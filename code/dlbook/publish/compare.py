@@ -13,6 +13,7 @@ from dlbook.publish.text import EXACT, Tolerance, close, compare_text
 GLUE = "application/papermill.record/"
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 EMBEDDED = re.compile(r"data:(image/(?:png|jpeg|gif));base64,([A-Za-z0-9+/=\s]*)(…?)")
+TOLD = 6  # differences told of one cell; the rest is counted
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 # `path:12: UserWarning: words`, a logger's level, or else the first word with its digits hidden.
 WARNING = re.compile(r"(?:^|[\s:])(\w*(?:Warning|Error|Exception)|WARNING|ERROR|INFO)\b")
@@ -144,7 +145,9 @@ def _describe_cell(old, numbered, committed, now, folder):
     number, new = numbered
     tolerance = Tolerance.from_tags(new.metadata.get("tags", []))
     beyond = compare_cells(old, new, committed, now, tolerance)
-    told = [f"{label(number, new)}: {with_picture(difference, folder, f'cell{number}-{rank}')}" for rank, difference in enumerate(beyond, 1)]
+    told = [f"{label(number, new)}: {with_picture(difference, folder, f'cell{number}-{rank}')}" for rank, difference in enumerate(beyond[:TOLD], 1)]
+    if len(beyond) > TOLD:
+        told.append(f"{label(number, new)}: and {len(beyond) - TOLD} more differences")
     within = 0 if beyond else len(compare_cells(old, new, committed, now, EXACT))
     return told + ([f"{label(number, new)}: {within} change{'s' * (within > 1)} within its tolerance"] if within else [])
 

@@ -49,17 +49,43 @@ def figure(fig, alt):
     Raises:
         TypeError, ValueError: not a figure, or no alt text.
     """
-    width = round(fig.get_figwidth() * style.CSS_DPI) if isinstance(fig, Figure) else None
-    display_png(png(fig), alt, width)
+    data = png(fig)
+    display_png(data, alt, round(fig.get_figwidth() * style.CSS_DPI), contents(fig))
 
 
-def display_png(data, alt, width=None):
+def contents(fig):
+    """The words and numbers in a figure, so that a test can compare them and not only the picture.
+
+    Args:
+        fig: matplotlib Figure.
+
+    Returns:
+        str: for each panel its title, labels, legend and other texts, then the values of its lines and bars.
+    """
+    lines = [fig.get_suptitle()] if fig.get_suptitle() else []
+    for ax in fig.axes:
+        titles = [ax.get_title(loc) for loc in ("left", "center", "right")]
+        legend = [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+        lines.append(" | ".join(filter(None, [*titles, ax.get_xlabel(), ax.get_ylabel(), *legend])))
+        lines.append(" ".join(text.get_text() for text in ax.texts))
+        lines += [_values(line.get_label(), line.get_ydata()) for line in ax.lines]
+        lines += [_values("bars", [bar.get_height() for bar in bars]) for bars in ax.containers if hasattr(bars, "patches")]
+        lines += [_values("points", points.get_offsets().ravel()) for points in ax.collections]
+    return "\n".join(filter(None, lines))
+
+
+def _values(name, numbers):
+    return f"{name}: " + " ".join(f"{number:.5g}" for number in np.asarray(numbers, dtype=float))
+
+
+def display_png(data, alt, width=None, inside=""):
     """Show a PNG picture in the notebook.
 
     Args:
         data: bytes of a PNG file.
         alt: what it shows; must not be empty.
         width: in CSS pixels.
+        inside: the words and numbers in it, kept beside the picture.
 
     Raises:
         ValueError: no alt text.
@@ -69,7 +95,7 @@ def display_png(data, alt, width=None):
     if not alt or not alt.strip():
         raise ValueError("a picture needs alt text: one or two sentences that say what it shows.")
     about = {"alt": " ".join(alt.split())} | ({"width": width} if width else {})
-    display({"image/png": data, "text/plain": f"[{about['alt']}]"}, metadata={"image/png": about}, raw=True)
+    display({"image/png": data, "text/plain": f"[{about['alt']}]\n{inside}".rstrip()}, metadata={"image/png": about}, raw=True)
 
 
 def as_pictures(images):
@@ -161,13 +187,14 @@ def numbers(image, title):
     return fig
 
 
-def curves(histories, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy")), title="Learning curves"):
+def curves(histories, title, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy")), limits=None):
     """Learning curves: the training set dashed, the test set solid.
 
     Args:
         histories: dict of label to history; a history holds `loss`, `val_loss`, `accuracy`, `val_accuracy`, one value an epoch.
-        panels: (name in the history, axis label) of each panel.
         title: above them.
+        panels: (name in the history, axis label) of each panel.
+        limits: dict of name to (lowest, highest) shown, or None to fit the curves.
 
     Returns:
         matplotlib Figure.
@@ -178,7 +205,7 @@ def curves(histories, panels=(("loss", "loss (nats)"), ("accuracy", "accuracy"))
             epochs = range(1, len(history[name]) + 1)
             ax.plot(epochs, history[name], "--", color=style.CYCLE[i], alpha=0.7, label=f"{who}, training")
             ax.plot(epochs, history[f"val_{name}"], marker=style.MARKERS[i], color=style.CYCLE[i], label=f"{who}, test")
-        ax.set(xlabel="epoch", ylabel=label)
+        ax.set(xlabel="epoch", ylabel=label, ylim=(limits or {}).get(name))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0][0].set_title(title)
     axes[0][0].legend(fontsize=8)
