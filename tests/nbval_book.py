@@ -5,7 +5,7 @@ made it, in a fresh kernel of this Python, and then has one test a cell:
 
 - text and whole numbers must be the same, other numbers within a tolerance, figures by their structure, widgets by their
   state, warnings by their kind (`dlbook.publish.compare` has the rules);
-- a cell declares its tolerance by tags: `rtol:0.02`, `atol:0.01`, `counts:3`, `img:0.05`;
+- a cell declares its tolerance by tags: `rtol:0.02`, `atol:0.01`, `counts:3`, `img:0.05`, `shrink:3`;
 - no cell is skipped and no output ignored: `nbval-skip`, `nbval-ignore-output` and the comments `# NBVAL_...` fail;
 - a cell that was never executed fails, and so does every cell after one that does not run to its end;
 - the two versions of a figure that changed, and their difference, are written under `_build/nbval/<notebook>/`;

@@ -244,14 +244,14 @@ def test_texts_that_differ(committed, now):
     assert compare_text(committed, now, Tolerance()) != []
 
 
-@pytest.mark.parametrize("tags", [["rtol:x"], ["rtol=0.1"], ["rtol"], ["counts:1.5"], ["rtol:-1"], ["img:nan"], ["rtol:5"], ["rtol:0.1", "rtol:0.2"], ["tol:1"]])
+@pytest.mark.parametrize("tags", [["rtol:x"], ["rtol=0.1"], ["rtol"], ["counts:1.5"], ["rtol:-1"], ["img:nan"], ["rtol:5"], ["shrink:0"], ["shrink:9"], ["shrink:1.5"], ["rtol:0.1", "rtol:0.2"], ["tol:1"]])
 def test_a_malformed_tolerance_is_told(tags):
     with pytest.raises(PublishError, match="malformed|names no tolerance|declared twice"):
         Tolerance.from_tags(tags)
 
 
 def test_tolerances_are_read_from_tags():
-    assert Tolerance.from_tags(["hide-input", "rtol:0.02", "counts:3", "img:0.05", "atol:1e-3"]) == Tolerance(0.02, 1e-3, 3, 0.05)
+    assert Tolerance.from_tags(["hide-input", "rtol:0.02", "counts:3", "img:0.05", "atol:1e-3", "shrink:3"]) == Tolerance(0.02, 1e-3, 3, 0.05, 3)
 
 
 def picture(change=0.0, size=(64, 64)):
@@ -269,6 +269,26 @@ def test_a_flat_patch_of_another_colour_is_seen():
     assert pictures.distance(picture(), picture()) == 0
     assert pictures.distance(picture(), picture(0.2)) > Tolerance().img
     assert pictures.distance(picture(), picture(0.01)) < Tolerance().img
+
+
+def curve(values):
+    """Bytes of a PNG with one curve on fixed axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4, 3))
+    axes = figure.subplots()
+    axes.plot(values)
+    axes.set(xlim=(0, 9), ylim=(0, 1.1))
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def test_shrunk_pictures_forgive_a_pixel_and_not_a_curve():
+    falling = 1 / np.arange(1, 11)
+    moved, other = curve(falling * 1.01), curve(falling * 1.2)
+    assert pictures.distance(curve(falling), moved) > 0.25 > pictures.distance(curve(falling), moved, shrink=3)
+    assert pictures.distance(curve(falling), other, shrink=3) > 0.25
 
 
 @pytest.mark.parametrize("other, words", [(picture(size=(64, 65)), "its size was 64 x 64 pixels and is 65 x 64"), (b"no picture", "cannot be read as a picture")])

@@ -300,7 +300,7 @@ def _compare_base64(committed, now, tolerance):
         return []
     try:
         both = tuple(base64.b64decode(text) for text in (committed, now))
-        changed = pictures.distance(*both)
+        changed = pictures.distance(*both, tolerance.shrink)
     except pictures.SizeChanged as error:
         return [Difference(str(error), both)]
     except (OSError, ValueError) as error:

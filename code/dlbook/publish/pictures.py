@@ -13,7 +13,7 @@ class SizeChanged(ValueError):
     """Two pictures have different sizes; the text tells both."""
 
 
-def distance(committed, now):
+def distance(committed, now, shrink=1):
     """How much the worst block of a picture changed.
 
     The structural part is 1 - SSIM, which sees lines, letters and bars. A flat patch that takes another colour barely moves it,
@@ -22,6 +22,7 @@ def distance(committed, now):
     Args:
         committed: bytes of a PNG, JPEG or GIF file.
         now: bytes of the other file.
+        shrink: whole number; both are made smaller by it first.
 
     Returns:
         float: 0 for the same picture; 1 where a block lost all its structure.
@@ -36,6 +37,7 @@ def distance(committed, now):
     if first.shape != second.shape:
         sizes = [f"{width} x {height}" for height, width, _ in (first.shape, second.shape)]
         raise SizeChanged(f"its size was {sizes[0]} pixels and is {sizes[1]}")
+    first, second = _shrunk(first, shrink), _shrunk(second, shrink)
     worst = _worst_block(np.abs(first - second).max(axis=2))
     if min(first.shape[:2]) >= WINDOW:
         from skimage.metrics import structural_similarity
@@ -74,6 +76,12 @@ def _pixels(data):
     with Image.open(io.BytesIO(data)) as picture:
         frames = [_on_white(frame.convert("RGBA"), frame.size) for frame in ImageSequence.Iterator(picture)]
     return np.concatenate([np.asarray(frame, dtype="float64") for frame in frames]) / 255
+
+
+def _shrunk(pixels, factor):
+    """The mean of each square of factor x factor pixels; what does not fill a square at the edge is left out."""
+    height, width = (side // factor for side in pixels.shape[:2])
+    return pixels[:height * factor, :width * factor].reshape(height, factor, width, factor, 3).mean(axis=(1, 3))
 
 
 def _on_white(picture, size):

@@ -32,11 +32,14 @@ class Tolerance:
         counts: how much whole numbers may differ.
         img: change of a picture's worst block, from 0 to 1. A curve that moves by 1e-4 changes 0.002, a count in a
             small confusion matrix 0.018, a digit in a title 0.1.
+        shrink: pictures are compared at this fraction of their size, so that a line may move by a pixel or two; for curves of
+            a live training, whose words and numbers are compared as text.
     """
     rtol: float = 1e-5
     atol: float = 1e-12
     counts: int = 0
     img: float = 0.01
+    shrink: int = 1
 
     @classmethod
     def from_tags(cls, tags):
@@ -62,7 +65,8 @@ class Tolerance:
 
 
 EXACT = Tolerance(rtol=0.0, atol=0.0, counts=0, img=0.0)
-LARGEST = {"rtol": 0.5, "img": 0.5, "atol": 1e6, "counts": 1e6}
+RANGES = {"rtol": (0, 0.5), "img": (0, 0.5), "atol": (0, 1e6), "counts": (0, 1e6), "shrink": (1, 4)}
+WHOLE = ("counts", "shrink")
 
 
 def _parsed_tag(tag):
@@ -75,13 +79,14 @@ def _parsed_tag(tag):
         return None, None
     if key not in names:
         raise PublishError(f"the tag {tag!r} names no tolerance; there are: {', '.join(names)}.")
-    kind, wanted = (int, "a whole number") if key == "counts" else (float, "a number")
+    kind, wanted = (int, "a whole number") if key in WHOLE else (float, "a number")
     try:
         number = kind(value)
     except ValueError:
         number = math.nan
-    if not 0 <= number <= LARGEST[key]:
-        raise PublishError(f"the tag {tag!r} is malformed: after the colon comes {wanted} from 0 to {LARGEST[key]:g}.")
+    lowest, highest = RANGES[key]
+    if not lowest <= number <= highest:
+        raise PublishError(f"the tag {tag!r} is malformed: after the colon comes {wanted} from {lowest} to {highest:g}.")
     return key, number
 
 
