@@ -199,7 +199,7 @@ def curves(histories, title, panels=(("loss", "loss (nats)"), ("accuracy", "accu
     Returns:
         matplotlib Figure.
     """
-    fig, axes = new_figure(6.8, 3.0, 1, len(panels), squeeze=False)
+    fig, axes = new_figure(6.0, 2.9, 1, len(panels), squeeze=False)
     for ax, (name, label) in zip(axes[0], panels):
         for i, (who, history) in enumerate(histories.items()):
             epochs = range(1, len(history[name]) + 1)

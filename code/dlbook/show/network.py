@@ -19,19 +19,19 @@ def network(rows, title, steps=()):
     Returns:
         matplotlib Figure.
     """
-    fig, ax = new_figure(7.4, 2.9)
+    fig, ax = new_figure(6.8, 2.3)
     ax.axis("off")
     ax.set_aspect("equal")
     largest = max(row.shape[0] for row in rows if len(row.shape) == 3)
     left, edges = 0.0, []
     for row in rows:
         width, height = _draw(ax, row.shape, left, largest)
-        ax.text(left + width / 2, -height / 2 - 0.12, f"{row.name}\n" + " x ".join(f"{n:,}" for n in row.shape), ha="center", va="top", fontsize=8)
+        ax.text(left + width / 2, -height / 2 - 0.12, f"{row.name}\n" + " x ".join(f"{n:,}" for n in row.shape), ha="center", va="top", fontsize=9)
         edges.append((left, left + width))
-        left += width + 0.62
+        left += width + 0.66
     for (_, start), (end, _), step in zip(edges, edges[1:], steps):
         ax.add_patch(FancyArrowPatch((start + 0.06, 0), (end - 0.06, 0), arrowstyle="-|>", mutation_scale=9, color="black", linewidth=0.9))
-        ax.text((start + end) / 2, 0.08, step, ha="center", va="bottom", fontsize=7)
+        ax.text((start + end) / 2, 0.08, step, ha="center", va="bottom", fontsize=8)
     ax.set_xlim(-0.1, left - 0.5)
     ax.set_ylim(-1.1, 0.85)
     ax.set_title(title)
