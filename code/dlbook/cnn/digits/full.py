@@ -48,5 +48,5 @@ def _confusion(true, predicted):
 def _picture(digits, predicted, which):
     from dlbook import show
 
-    fig = show.mistakes(digits.test_images[which], digits.test_labels[which], predicted[which], "MNIST test images the network misread")
+    fig = show.mistakes(digits.test_images[which], digits.test_labels[which], predicted[which], "MNIST test images the network misread", columns=6)
     return show.png(fig)
