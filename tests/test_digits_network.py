@@ -187,3 +187,22 @@ def test_same_seed_same_training(twin):
         profile.setup(seed=0)
         runs.append(twin.fit(twin.digit_network(7), digits, training, seed=7, progress=False))
     assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_the_shipped_weights_read_photos(twin):
+    """Three lines, as in the README: import, load, read."""
+    from test_photo import GROUNDS, drawn
+
+    model = twin.load()
+    for ground in ("tall, cream paper", "wide blackboard", "red on blue"):
+        assert [twin.read(model, drawn(digit, *GROUNDS[ground])) for digit in range(10)] == list(range(10)), ground
+
+
+def test_the_twins_read_alike_with_the_shipped_weights():
+    from dlbook import data
+
+    framed = np.stack([data.frame(image) for image in data.digits("quick").test_images])
+    k, t = (twin.predict(twin.load(), framed) for twin in TWINS)
+    assert compare.difference(k, t) <= TOLERANCE["float32"]
+    assert (t.argmax(1) == data.digits("quick").test_labels).mean() > 0.88
