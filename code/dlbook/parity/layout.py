@@ -1,54 +1,29 @@
 """Weights of a Keras model under PyTorch's names and in PyTorch's layout, and back.
 
 This is the one exchange format of the course: checkpoints are written in it, starting weights are drawn in it, and the
-PyTorch twin loads it as its state dict. It needs NumPy alone.
+PyTorch twin loads it. An entry is called `<layer>.<weight>`; where PyTorch nests its modules (`block1.conv1`), the layer's
+name is flat (`block1_conv1`), as Keras has it. It needs NumPy alone.
 """
 import numpy as np
 
-
-def _convolution(kernel):
-    return kernel.transpose(3, 2, 0, 1)  # H, W, I, O -> O, I, H, W
-
-
-def _convolution_back(weight):
-    return weight.transpose(2, 3, 1, 0)  # O, I, H, W -> H, W, I, O
-
-
-def _dense(kernel, maps):
-    if maps is None:
-        return kernel.T  # in, out -> out, in
-    # Keras flattens H, W, C and PyTorch C, H, W: the columns change places.
-    return kernel.reshape(*maps, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[1], -1)
-
-
-def _dense_back(weight, maps):
-    if maps is None:
-        return weight.T
-    height, width, channels = maps
-    return weight.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(-1, weight.shape[0])
-
-
-def _flattened(model):
-    """Name of each dense layer that reads flattened feature maps -> their shape (H, W, C)."""
-    maps, found = None, {}
-    for layer in model.layers:
-        kind = type(layer).__name__
-        if kind == "Flatten":
-            maps = tuple(layer.input.shape[1:])
-        elif kind == "Dense":
-            found[layer.name], maps = maps, None
-    return {name: shape for name, shape in found.items() if shape is not None and len(shape) == 3}
+# Keras' name of a weight -> PyTorch's, for each kind of layer.
+NAMES = {
+    "Conv2D": {"kernel": "weight", "bias": "bias"},
+    "DepthwiseConv2D": {"kernel": "weight", "bias": "bias"},
+    "Dense": {"kernel": "weight", "bias": "bias"},
+    "BatchNormalization": {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"},
+}
 
 
 def from_keras(model, values=None):
     """Weights (or anything of their shapes, such as gradients) of a Keras model in the exchange format.
 
     Args:
-        model: keras.Model made of convolutions, dense layers and layers without weights, each with a stable name.
+        model: keras.Model whose layers with weights are among `NAMES`, each with a stable name.
         values: list of arrays in the order of `model.weights`; None takes the weights themselves.
 
     Returns:
-        dict of `<layer>.weight` and `<layer>.bias` to array: convolutions (O, I, H, W), dense layers (out, in).
+        dict of `<layer>.<weight>` to array: convolutions (O, I, H, W), dense layers (out, in), the others (C,).
 
     Raises:
         TypeError: a layer with weights whose layout is not known here.
@@ -56,12 +31,11 @@ def from_keras(model, values=None):
     values = model.get_weights() if values is None else values
     arrays = {id(variable): np.asarray(value) for variable, value in zip(model.weights, values, strict=True)}
     maps, state = _flattened(model), {}
-    for layer in _with_weights(model):
-        kernel, *bias = [arrays[id(variable)] for variable in layer.weights]
-        dense = type(layer).__name__ == "Dense"
-        state[f"{layer.name}.weight"] = np.ascontiguousarray(_dense(kernel, maps.get(layer.name)) if dense else _convolution(kernel))
-        if bias:
-            state[f"{layer.name}.bias"] = bias[0]
+    for layer, variable, name in _variables(model):
+        array = arrays[id(variable)]
+        if variable.name == "kernel":
+            array = np.ascontiguousarray(_kernel(type(layer).__name__, array, maps.get(layer.name)))
+        state[name] = array
     return state
 
 
@@ -77,19 +51,26 @@ def to_keras(model, state):
         TypeError: a layer with weights whose layout is not known here.
     """
     check(state, {name: value.shape for name, value in from_keras(model).items()})
-    maps, values = _flattened(model), {}
-    for layer in _with_weights(model):
-        weight = np.asarray(state[f"{layer.name}.weight"])
-        dense = type(layer).__name__ == "Dense"
-        values[layer.name] = [_dense_back(weight, maps.get(layer.name)) if dense else _convolution_back(weight)]
-        if layer.use_bias:
-            values[layer.name].append(state[f"{layer.name}.bias"])
-    for layer in _with_weights(model):
-        layer.set_weights(values[layer.name])
+    maps = _flattened(model)
+    for layer, variable, name in _variables(model):
+        array = np.asarray(state[name])
+        if variable.name == "kernel":
+            array = _kernel_back(type(layer).__name__, array, maps.get(layer.name), variable.shape)
+        variable.assign(array)
+
+
+def flat(name):
+    """The exchange format's name of an entry of a PyTorch state dict: `block1.conv1.weight` -> `block1_conv1.weight`."""
+    module, _, weight = name.rpartition(".")
+    return f"{module.replace('.', '_')}.{weight}"
 
 
 def check(state, shapes):
     """Say in a sentence where the names or shapes of weights differ from those wanted.
+
+    Args:
+        state: dict of name to array.
+        shapes: dict of name to shape.
 
     Raises:
         ValueError: they differ.
@@ -102,9 +83,55 @@ def check(state, shapes):
             raise ValueError(f"{name} has shape {tuple(np.shape(state[name]))}; this network needs {tuple(shape)}.")
 
 
-def _with_weights(model):
-    layers = [layer for layer in model.layers if layer.weights]
-    for layer in layers:
-        if type(layer).__name__ not in {"Conv2D", "Dense"}:
-            raise TypeError(f"layer {layer.name!r} is a {type(layer).__name__}; the exchange format knows Conv2D and Dense.")
-    return layers
+def _variables(model):
+    """(layer, variable, name in the exchange format) of every weight."""
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if layer.weights and kind not in NAMES:
+            raise TypeError(f"layer {layer.name!r} is a {kind}; the exchange format knows {', '.join(NAMES)}.")
+        for variable in layer.weights if kind in NAMES else []:
+            if variable.name in NAMES[kind]:
+                yield layer, variable, f"{layer.name}.{NAMES[kind][variable.name]}"
+
+
+def _flattened(model):
+    """Name of each dense layer that reads flattened feature maps -> their shape (H, W, C)."""
+    found = {}
+    for layer in model.layers:
+        if type(layer).__name__ == "Flatten" and len(layer.input.shape) == 4:
+            found |= {reader.name: tuple(layer.input.shape[1:]) for reader in _next_dense(layer)}
+    return found
+
+
+def _next_dense(layer):
+    """The dense layers that read a layer's output, directly or through layers that keep its order (dropout, activations)."""
+    for node in layer._outbound_nodes:  # Keras has no public name for what reads a layer
+        reader = node.operation
+        if type(reader).__name__ == "Dense":
+            yield reader
+        elif not getattr(reader, "weights", None):
+            yield from _next_dense(reader)
+
+
+def _kernel(kind, kernel, maps):
+    if kind == "Conv2D":
+        return kernel.transpose(3, 2, 0, 1)  # H, W, I, O -> O, I, H, W
+    if kind == "DepthwiseConv2D":
+        height, width, channels, each = kernel.shape
+        return kernel.transpose(2, 3, 0, 1).reshape(channels * each, 1, height, width)
+    if maps is None:
+        return kernel.T  # in, out -> out, in
+    # Keras flattens H, W, C and PyTorch C, H, W: the columns change places.
+    return kernel.reshape(*maps, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[1], -1)
+
+
+def _kernel_back(kind, weight, maps, shape):
+    if kind == "Conv2D":
+        return weight.transpose(2, 3, 1, 0)  # O, I, H, W -> H, W, I, O
+    if kind == "DepthwiseConv2D":
+        height, width, channels, each = shape
+        return weight.reshape(channels, each, height, width).transpose(2, 3, 0, 1)
+    if maps is None:
+        return weight.T
+    height, width, channels = maps
+    return weight.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(shape)
