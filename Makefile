@@ -6,7 +6,7 @@ SHELL := /bin/sh
 # The first Python 3.11 on the PATH; name another with PYTHON=...
 PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { command -v $$p; exit; }; done; echo python3)
 ENGINE = $(if $(GPU),gpu,cpu)
-RUNNING = .venv/bin/python -W ignore::DeprecationWarning
+RUNNING = .venv/bin/python
 # The notebooks run one at a time, so that the seconds on the status page are those of an idle machine.
 JOBS ?= 1
 
@@ -44,9 +44,9 @@ test-portable: vendor ## run the notebooks as on another machine: one thread, an
 chapter: setup ## execute a chapter and say what changed: make chapter NAME=digits (no NAME: all that are stale)
 	@$(RUNNING) -m dlbook.publish chapter $(NAME)
 
-lab: ## open the notebooks in JupyterLab
+lab: ## open the notebooks in JupyterLab (LAB=--no-browser passes options on)
 	@$(MAKE) --no-print-directory setup EXTRA=lab
-	@.venv/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book
+	@.venv/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
 full: setup ## train on the real data and record it: make full RUN=cnn/digits (FRAMEWORK=torch SEED=0 for one)
 	@test -n "$(RUN)" || { echo "dlbook: say which run, for example: make full RUN=cnn/digits" >&2; exit 2; }
