@@ -176,6 +176,31 @@ def test_wrong_images_are_refused_in_a_sentence(twin, images, error, words):
         twin.predict(network, images)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_other_architectures_agree_too(dtype):
+    a = spec.Architecture(size=19, filters=5, kernel=4, pool=3, hidden=7, num_classes=4)
+    images = np.random.default_rng(0).random((6, 19, 19))
+    k, t = (twin.digit_network(2, dtype=dtype, a=a) for twin in TWINS)
+    assert compare.difference(with_keras.predict(k, images), with_torch.predict(t, images)) <= TOLERANCE[dtype]
+    assert sum(w.size for w in with_torch.weights_of(t).values()) == sum(row.parameters for row in spec.table(a))
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"filters": 0}, "filters must be at least 1; got 0"), ({"dropout_pool": 1.0}, "from 0 to below 1; got 1.0"),
+    ({"size": 8, "kernel": 5}, "nothing is left of images of 8 x 8"),
+])
+def test_impossible_architectures_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        spec.Architecture(**change)
+
+
+def test_impossible_trainings_are_refused():
+    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+        spec.Training(epochs=0, batch_size=1, learning_rate=1.0)
+    with pytest.raises(ValueError, match="learning_rate must be above 0; got nan"):
+        spec.Training(epochs=1, batch_size=1, learning_rate=float("nan"))
+
+
 @pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
 def test_same_seed_same_training(twin):
     from dlbook import data

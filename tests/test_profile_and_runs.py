@@ -70,6 +70,13 @@ def test_weights_come_back_whole_or_not_at_all(tmp_path):
         runs.load_weights(tmp_path / "none.safetensors")
 
 
+def test_the_same_weights_give_the_same_bytes(tmp_path):
+    weights = {name: np.arange(3.0) for name in "cab"}
+    for name in ("one", "two", "three"):
+        runs.save_weights(dict(reversed(weights.items())) if name == "two" else weights, tmp_path / name, a=1, b="x", c=None, d=2)
+    assert len({(tmp_path / name).read_bytes() for name in ("one", "two", "three")}) == 1
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "w.safetensors"
     runs.save_weights({"a": np.ones(2)}, path)

@@ -89,14 +89,15 @@ def save_weights(weights, path, **about):
     Args:
         weights: dict of name to array.
         path: file to write, `.safetensors`.
-        about: short texts stored in the file's header.
+        about: facts stored in the file's header, as JSON.
     """
     from safetensors.numpy import save_file
 
     path = Path(path)
     part = path.with_suffix(".part")
     try:
-        save_file(dict(sorted(weights.items())), part, metadata={name: str(text) for name, text in about.items()})
+        # One entry: the library writes several in an order of its own, and the same weights would give other bytes.
+        save_file(dict(sorted(weights.items())), part, metadata={"about": json.dumps(about, sort_keys=True)})
         part.chmod(0o644)  # the library writes files that only their owner can read
         part.replace(path)
     finally:

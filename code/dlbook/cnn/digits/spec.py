@@ -28,6 +28,17 @@ class Architecture:
     dropout_pool: float = 0.25
     dropout_hidden: float = 0.5
 
+    def __post_init__(self):
+        for name in ("size", "filters", "kernel", "pool", "hidden", "num_classes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+        for name in ("dropout_pool", "dropout_hidden"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is a share from 0 to below 1; got {getattr(self, name)}.")
+        if (self.size - 2 * (self.kernel - 1)) // self.pool < 1:
+            raise ValueError(f"nothing is left of images of {self.size} x {self.size} pixels after two convolutions of "
+                             f"{self.kernel} x {self.kernel} and a pooling by {self.pool}; take larger images or smaller kernels.")
+
 
 ARCHITECTURE = Architecture()
 
@@ -46,6 +57,14 @@ class Training:
     batch_size: int
     learning_rate: float
     epsilon: float = 1e-7
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+        for name in ("learning_rate", "epsilon"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0; got {getattr(self, name)}.")
 
 
 TRAINING = {

@@ -49,6 +49,7 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
     layout.check(start, spec.weight_shapes(a))
     tensors = {name: torch.tensor(np.asarray(value)) for name, value in start.items()}
     network.load_state_dict(tensors)
+    network.size = a.size  # side of the images it reads
     torch.manual_seed(seed)  # dropout
     return network
 
@@ -56,7 +57,7 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
 def to_inputs(model, images):
     """Turn images (N, 28, 28) in [0, 1] into what the network reads: a tensor (N, 1, 28, 28)."""
     weight = model.conv1.weight
-    return torch.as_tensor(data.as_images(images, spec.ARCHITECTURE.size), dtype=weight.dtype, device=weight.device)[:, None]
+    return torch.as_tensor(data.as_images(images, model.size), dtype=weight.dtype, device=weight.device)[:, None]
 
 
 def fit(model, digits, training=spec.TRAINING["quick"], seed=0, on_step=None, progress=True):
