@@ -201,6 +201,49 @@ def test_impossible_trainings_are_refused():
         spec.Training(epochs=1, batch_size=1, learning_rate=float("nan"))
 
 
+def test_the_twins_train_alike():
+    """The `fit` of the chapter and of the recorded runs: same batches, same learning rates, same Adam, step by step.
+
+    Dropout is off, since the frameworks draw different masks; epsilon is tiny, since the two place it differently; and Keras
+    keeps the loss and the learning rate in float32, which leaves differences of about 1e-7 a step.
+    """
+    from dlbook import data
+
+    whole = data.digits("quick")
+    digits = data.Digits("part", "", whole.train_images[:150], whole.train_labels[:150], whole.test_images[:60], whole.test_labels[:60])
+    training = spec.Training(epochs=3, batch_size=32, learning_rate=1e-3, epsilon=1e-15)
+    histories, steps_seen = [], []
+    for twin in TWINS:
+        steps_seen.append([])
+        network = twin.digit_network(1, dtype="float64", a=without_dropout())
+        histories.append(twin.fit(network, digits, training, seed=4, on_step=lambda _, loss: steps_seen[-1].append(loss), progress=False))
+    k, t = histories
+    assert k.keys() == t.keys() and all(len(values) == 3 for values in k.values())
+    assert all(compare.difference(k[name], t[name]) < 1e-5 for name in k)
+    assert len(steps_seen[0]) == 15 and compare.difference(*steps_seen) < 1e-5
+    assert steps_seen[0][0] == pytest.approx(steps_seen[1][0], rel=1e-6)  # before any step: the very same first batch
+
+
+def test_dropout_is_where_the_deck_has_it():
+    """0.25 after the pooling, 0.5 after the hidden layer."""
+    k = [(layer.name, layer.rate) for layer in with_keras.digit_network().layers if hasattr(layer, "rate")]
+    network = with_torch.digit_network()
+    names = [name for name, _ in network.named_children()]
+    t = [(name, layer.p) for name, layer in network.named_children() if hasattr(layer, "p")]
+    assert k == t == [("dropout1", 0.25), ("dropout2", 0.5)]
+    assert names.index("pool") < names.index("dropout1") < names.index("dense1") < names.index("dropout2") < names.index("logits")
+
+
+def test_the_full_run_has_the_settings_that_were_chosen():
+    full = spec.TRAINING["full"]
+    assert (full.epochs, full.batch_size, full.learning_rate) == (12, 64, 2e-3)
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_no_images_no_answers(twin):
+    assert twin.predict(twin.digit_network(), np.zeros((0, 28, 28))).shape == (0, 10)
+
+
 @pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
 def test_same_seed_same_training(twin):
     from dlbook import data

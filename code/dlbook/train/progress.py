@@ -43,6 +43,12 @@ class Progress:
             self.bar.set_postfix_str(note)
             self.bar.update()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
     def close(self):
         """Remove the line."""
         if self.show and _in_notebook():

@@ -17,8 +17,7 @@ def fit(model, inputs, labels, training, validation=None,
         training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
         validation: (inputs, labels) measured after each epoch, or None.
         seed: order of the batches.
-        on_step: called as on_step(step, loss) after each step; the loss is
-            the epoch's mean so far.
+        on_step: called as on_step(step, loss) after each step.
         progress: show a progress line while training.
 
     Returns:
@@ -31,14 +30,13 @@ def fit(model, inputs, labels, training, validation=None,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    bar = Progress(training.epochs, "training in Keras, epoch", progress)
-    history = model.fit(
-        _Batches(inputs, labels, training.batch_size, seed),
-        epochs=training.epochs, shuffle=False, verbose=0,
-        callbacks=[_Watch(total, peak, on_step, bar)],
-        validation_data=validation,
-    ).history
-    bar.close()
+    batches = _Batches(inputs, labels, training.batch_size, seed)
+    with Progress(training.epochs, "training in Keras, epoch", progress) as bar:
+        history = model.fit(
+            batches, epochs=training.epochs, shuffle=False, verbose=0,
+            callbacks=[_Watch(batches, total, peak, on_step, bar)],
+            validation_data=validation,
+        ).history
     return {name: [float(v) for v in values] for name, values in history.items()}
 
 
@@ -55,7 +53,8 @@ def logits_of(model, inputs, batch_size=500):
     """
     # Not `model.predict`: it rounds float64 inputs to float32.
     parts = [inputs[i:i + batch_size] for i in range(0, len(inputs), batch_size)]
-    return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
+    none = np.zeros((0, *model.output_shape[1:]))  # Keras' pooling takes no empty batch
+    return np.concatenate([np.asarray(model(part, training=False)) for part in parts]) if parts else none
 
 
 class _Batches(keras.utils.PyDataset):
@@ -63,15 +62,12 @@ class _Batches(keras.utils.PyDataset):
 
     def __init__(self, inputs, labels, batch_size, seed):
         super().__init__()
-        self.inputs, self.labels, self.batch_size, self.seed, self.epoch = inputs, labels, batch_size, seed, 0
-        self.on_epoch_begin()
+        self.inputs, self.labels, self.batch_size, self.seed = inputs, labels, batch_size, seed
+        self.shuffle(0)
 
-    def on_epoch_begin(self):
-        self.batches = order(len(self.inputs), self.batch_size, self.epoch, self.seed)
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self.on_epoch_begin()
+    def shuffle(self, epoch):
+        """Draw the order of an epoch."""
+        self.batches = order(len(self.inputs), self.batch_size, epoch, self.seed)
 
     def __len__(self):
         return len(self.batches)
@@ -82,11 +78,17 @@ class _Batches(keras.utils.PyDataset):
 
 
 class _Watch(keras.callbacks.Callback):
-    """Sets the learning rate before each step and reports after it."""
+    """Draws each epoch's order, sets the learning rate before each step and reports after it."""
 
-    def __init__(self, total, peak, on_step, bar):
+    def __init__(self, batches, total, peak, on_step, bar):
         super().__init__()
-        self.total, self.peak, self.on_step, self.bar, self.step = total, peak, on_step, bar, 0
+        self.batches, self.total, self.peak, self.on_step, self.bar = batches, total, peak, on_step, bar
+        self.step = self.seen = self.summed = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # By the number that `fit` counts: it looks at a batch or two, and ends that look as an epoch, before the first one.
+        self.batches.shuffle(epoch)
+        self.seen = self.summed = 0
 
     def on_train_batch_begin(self, batch, logs=None):
         self.model.optimizer.learning_rate = half_cosine(self.step, self.total, self.peak)
@@ -94,7 +96,11 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.on_step:
-            self.on_step(self.step, logs["loss"])
+            # Keras reports the epoch's mean so far; the loss of this step is what it added.
+            before, size = self.summed, len(self.batches.batches[batch])
+            self.seen += size
+            self.summed = logs["loss"] * self.seen
+            self.on_step(self.step, (self.summed - before) / size)
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.step(f"loss {logs['loss']:.3f}")

@@ -28,27 +28,26 @@ def fit(model, inputs, labels, training, validation=None,
     peak, total = training.learning_rate, steps(len(inputs), training)
     step, history = 0, {}
     optimizer = torch.optim.Adam(model.parameters(), peak, eps=training.epsilon)
-    bar = Progress(training.epochs, "training in PyTorch, epoch", progress)
-    for epoch in range(training.epochs):
-        model.train()
-        losses, correct = [], 0
-        for batch in order(len(inputs), training.batch_size, epoch, seed):
-            x, y = inputs[batch], labels[batch]
-            optimizer.param_groups[0]["lr"] = half_cosine(step, total, peak)
-            logits = model(x)  # B, num_classes
-            loss = cross_entropy(logits, y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item() * len(y))
-            correct += (logits.argmax(1) == y).sum().item()
-            step += 1
-            if on_step:
-                on_step(step, loss.item())
-        _append(history, loss=sum(losses) / len(inputs),
-                accuracy=correct / len(inputs), **_validate(model, validation))
-        bar.step(f"loss {history['loss'][-1]:.3f}")
-    bar.close()
+    with Progress(training.epochs, "training in PyTorch, epoch", progress) as bar:
+        for epoch in range(training.epochs):
+            model.train()
+            losses, correct = [], 0
+            for batch in order(len(inputs), training.batch_size, epoch, seed):
+                x, y = inputs[batch], labels[batch]
+                optimizer.param_groups[0]["lr"] = half_cosine(step, total, peak)
+                logits = model(x)  # B, num_classes
+                loss = cross_entropy(logits, y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item() * len(y))
+                correct += (logits.argmax(1) == y).sum().item()
+                step += 1
+                if on_step:
+                    on_step(step, loss.item())
+            _append(history, loss=sum(losses) / len(inputs),
+                    accuracy=correct / len(inputs), **_validate(model, validation))
+            bar.step(f"loss {history['loss'][-1]:.3f}")
     return history
 
 

@@ -51,7 +51,8 @@ class Training:
         epochs: passes over the training images.
         batch_size: images a step.
         learning_rate: at the first step; 0 at the last.
-        epsilon: added to the root in Adam, the same in both twins (their defaults are 1e-7 and 1e-8).
+        epsilon: added to the root in Adam; Keras' default. Keras adds it before the second moment's bias correction, PyTorch
+            after it ("epsilon-hat"), which moves the loss of the first epoch by less than 1e-4.
     """
     epochs: int
     batch_size: int
