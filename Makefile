@@ -46,7 +46,7 @@ chapter: setup ## execute a chapter and say what changed: make chapter NAME=digi
 
 lab: ## open the notebooks in JupyterLab (LAB=--no-browser passes options on)
 	@$(MAKE) --no-print-directory setup EXTRA=lab
-	@.venv/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
+	@$(RUNNING) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
 full: setup ## train on the real data and record it: make full RUN=cnn/digits (FRAMEWORK=torch SEED=0 for one)
 	@test -n "$(RUN)" || { echo "dlbook: say which run, for example: make full RUN=cnn/digits" >&2; exit 2; }

@@ -48,7 +48,9 @@ def wanted(extras):
 
 def make_venv():
     """Create `.venv` unless a working one is there."""
-    if python_of(VENV).exists() and _run([python_of(VENV), "-c", "import pip"]) == 0:
+    made_for = VENV / "pyvenv.cfg"
+    here = made_for.is_file() and str(VENV) in made_for.read_text()  # a moved one has scripts that name the old place
+    if here and python_of(VENV).exists() and _run([python_of(VENV), "-c", "import pip"]) == 0:
         return
     shutil.rmtree(VENV, ignore_errors=True)
     if _run([sys.executable, "-m", "venv", VENV]) != 0:

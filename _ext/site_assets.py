@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
+from dlbook.publish.widgets import STATE
+
 VENDOR = Path(sys.prefix) / "vendor"
 COPIES = {"katex/dist": "katex", "@jupyter-widgets/html-manager/dist": "widgets"}
-STATE = "application/vnd.jupyter.widget-state+json"
 # file -> what a page must contain to need it
 NEEDED_FOR = {"katex/katex.min.css": 'class="katex', "togglebutton.js": "dropdown", "togglebutton.css": "dropdown",
               "copybutton.js": 'class="highlight', "clipboard.min.js": 'class="highlight', "copybutton.css": 'class="highlight',

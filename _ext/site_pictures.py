@@ -12,9 +12,9 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util import logging
 
+from dlbook.publish.widgets import STATE, VIEW
+
 logger = logging.getLogger(__name__)
-STATE = "application/vnd.jupyter.widget-state+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class _Images(HTMLParser):
@@ -85,8 +85,8 @@ def describe(app, doctree):
 def note_widgets(app, doctree, docname):
     """Says once below each widget what the static page can and cannot do."""
     link = app.builder.get_relative_uri(docname, app.config.root_doc) + "#run-it"
-    note = (f'<p class="dlbook-widget-note">On this page the pictures are stored. <a href="{link}">Launch the chapter</a> '
-            "to have them computed anew.</p>")
+    note = (f'<p class="dlbook-widget-note">On this page the pictures are stored. <a href="{link}">Launch the chapter on your machine</a> '
+            "to have them computed live.</p>")
     for raw in list(doctree.findall(nodes.raw)):
         if f'type="{VIEW}"' in raw.astext():
             raw.parent.insert(raw.parent.index(raw) + 1, nodes.raw("", note, format="html"))

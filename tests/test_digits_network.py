@@ -240,6 +240,14 @@ def test_the_full_run_has_the_settings_that_were_chosen():
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
+def test_unknown_dtypes_and_empty_weights_are_refused(twin):
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'; got 'int32'"):
+        twin.digit_network(dtype="int32")
+    with pytest.raises(ValueError, match="missing"):
+        twin.digit_network(weights={})
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
 def test_no_images_no_answers(twin):
     assert twin.predict(twin.digit_network(), np.zeros((0, 28, 28))).shape == (0, 10)
 

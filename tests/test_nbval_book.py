@@ -266,6 +266,19 @@ def picture(change=0.0, size=(64, 64)):
     return file.getvalue()
 
 
+def test_one_pixel_of_a_small_frame_is_seen():
+    from PIL import Image
+
+    grey = np.full((28, 28), 200, dtype="uint8")
+    grey[5:20, 12:16] = 30
+    other = grey.copy()
+    other[3, 24] = 30
+    files = [io.BytesIO(), io.BytesIO()]
+    for file, pixels in zip(files, (grey, other)):
+        Image.fromarray(pixels).save(file, "png")
+    assert pictures.distance(*[file.getvalue() for file in files]) > Tolerance().img
+
+
 def test_a_flat_patch_of_another_colour_is_seen():
     assert pictures.distance(picture(), picture()) == 0
     assert pictures.distance(picture(), picture(0.2)) > Tolerance().img

@@ -9,6 +9,7 @@ import pytest
 from dlbook.publish import ROOT, PublishError, chapters, compare, fingerprint, kernels, notebooks, verified
 from dlbook.publish.__main__ import COMMANDS
 from dlbook.publish.__main__ import main as publish
+from dlbook.publish.resolve import glued, resolve
 
 HEAD = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\ncovers: [C1]\n---\n\n# A chapter\n\n"
 SOURCE = HEAD + """
@@ -61,7 +62,7 @@ def house(tmp_path):
 def fresh(house, name="small"):
     """Write a notebook that claims to be made from the files as they are, without executing it."""
     notebook = chapters.read_chapter(house / "chapters" / f"{name}.md")
-    notebook.metadata["dlbook"] = fingerprint.fingerprint(name, house)
+    notebook.metadata["dlbook"] = fingerprint.fingerprint(name, house) | {"outputs": fingerprint.outputs_hash(notebook)}
     (house / "book").mkdir(exist_ok=True)
     nbformat.write(notebook, house / "book" / f"{name}.ipynb")
 
@@ -87,6 +88,7 @@ def test_every_notebook_has_its_chapters_cells():
     for name in made():
         source = chapters.read_chapter(ROOT / "chapters" / f"{name}.md")
         notebook = chapters.read_notebook(ROOT / "book" / f"{name}.ipynb")
+        resolve(source, notebook, ROOT / "book")
         cells = [[(cell.id, cell.cell_type, cell.source, cell.metadata) for cell in each.cells] for each in (source, notebook)]
         wrong += [] if cells[0] == cells[1] else [f"book/{name}.ipynb differs from chapters/{name}.md; run: make chapter NAME={name}"]
     assert not wrong, "\n".join(wrong)
@@ -116,6 +118,11 @@ def test_a_second_execution_writes_the_same_bytes(house, capsys, monkeypatch):
     assert "no output changed" in capsys.readouterr().out
     assert first.cost.seconds > 0 and first.cost.megabytes > 20
     check_contents(first.notebook)
+    assert fingerprint.stale("small", house) == []
+    edited = chapters.read_notebook(first.path)
+    edited.cells[-1].outputs[0]["text"] += " "
+    nbformat.write(edited, first.path)
+    assert "was edited after it was executed" in fingerprint.stale("small", house)[0]
 
 
 def check_contents(notebook):
@@ -240,6 +247,32 @@ def test_changes_are_told_cell_by_cell():
     assert told[0].startswith("cell 2 (train()): output 1: accuracy 0.9712 -> 0.9733")
     assert told[1:] == ["cell 3 (b): 1 change within its tolerance", "cell 4 (gone) is gone"]
     assert compare.describe(old, copy.deepcopy(old)) == []
+
+
+def text_and_glue(text, **numbers):
+    """A notebook of one text cell and one cell that has glued numbers."""
+    outputs = [nbformat.v4.new_output("display_data", {"application/papermill.record/text/plain": repr(value)}, metadata={"scrapbook": {"name": name}})
+               for name, value in numbers.items()]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(outputs=outputs)])
+
+
+def test_numbers_and_code_are_put_into_the_text(house):
+    notebook = text_and_glue("It reads {glue:text}`share` of {glue:text}`n`.\n\n```{literalinclude} ../code/dlbook/deep.py\n:language: python\n"
+                             ":pyobject: power\n```\n\nEnd.", share="97.8%", n=599)
+    assert glued(notebook) == {"share": "97.8%", "n": "599"}
+    resolve(notebook, notebook, house / "chapters")
+    assert notebook.cells[0].source == "It reads 97.8% of 599.\n\n```python\ndef power(x):\n    return x ** 2\n```\n\nEnd."
+
+
+@pytest.mark.parametrize("text, words", [
+    ("{glue:text}`other`", "'other', which no cell glues; there are: n"),
+    ("```{literalinclude} ../code/dlbook/none.py\n```", "none.py cannot be shown"),
+    ("```{literalinclude} ../code/dlbook/deep.py\n:pyobject: root\n```", "deep.py cannot be shown"),
+])
+def test_a_number_or_code_that_is_missing_is_told(house, text, words):
+    notebook = text_and_glue(text, n=1)
+    with pytest.raises(PublishError, match=words):
+        resolve(notebook, notebook, house / "chapters")
 
 
 def test_an_unknown_chapter_is_told_with_those_that_exist(house):

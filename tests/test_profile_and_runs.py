@@ -98,6 +98,28 @@ def test_an_unknown_run_is_refused(capsys):
     assert "there is no full run 'cnn/none'; there are: cnn/digits" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words, said", [
+    (["cnn/digits", "--framework", "jax"], "invalid choice: 'jax'"), (["cnn/digits", "--seed", "x"], "invalid int value: 'x'"),
+    (["cnn/digits", "--seed", "-1"], "--seed"), ([], "required: system"),
+])
+def test_a_slip_on_the_command_line_is_said_in_one_line(capsys, words, said):
+    with pytest.raises(SystemExit):
+        runs.main(words)
+    error = capsys.readouterr().err
+    assert error.startswith("dlbook: ") and said in error and error.count("\n") == 1
+
+
+def test_a_full_run_without_its_data_is_said_in_one_line(monkeypatch, capsys, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist/train-images-idx3-ubyte.gz").write_bytes(b"damaged")
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path))
+    monkeypatch.setenv("DLBOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DLBOOK_PROFILE", "full")
+    assert runs.main(["cnn/digits", "--framework", "torch", "--seed", "0"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("dlbook: ") and "is damaged" in error and error.count("\n") == 1
+
+
 def test_a_record_says_how_it_was_made(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "RUNS", tmp_path)
     monkeypatch.setattr(runs, "ROOT", ROOT)

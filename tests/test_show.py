@@ -78,6 +78,22 @@ def test_a_confusion_matrix_is_square():
         show.confusion(np.zeros((2, 3), int), "counts")
 
 
+@pytest.mark.parametrize("call, words", [
+    (lambda: show.grid(np.zeros((0, 4, 4)), "none"), "got 0 pictures"),
+    (lambda: show.grid(np.zeros((3, 4, 4)), "few", ["one"]), "got 3 pictures, 1 labels"),
+    (lambda: show.grid(np.zeros((3, 4, 4)), "none", columns=0), "0 columns"),
+    (lambda: show.mistakes(np.zeros((2, 4, 4)), [1, 2], [1], "x"), "got 2 and 1"),
+    (lambda: show.numbers(np.zeros((4, 4, 3)), "x"), r"got \(4, 4, 3\)"),
+    (lambda: show.curves({}, "x"), "got none"),
+    (lambda: show.curves({"a": {"loss": [1.0]}}, "x"), "each with accuracy, loss, val_accuracy, val_loss; got a"),
+    (lambda: show.confusion(np.full((2, 2), 0.5), "x"), "counts, whole numbers from 0 on; got dtype float64"),
+    (lambda: show.frames(np.zeros((2, 4, 4)), ["a", "b"], "x", alts=["a"]), "got 2 pictures and 1 texts"),
+])
+def test_what_cannot_be_shown_is_said(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
 def test_table(shown):
     show.table(["layer", "parameters"], [["conv1", 320], ["dense1", 589_952]], "Layers <all>")
     html = shown[0][0]["text/html"]

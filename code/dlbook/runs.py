@@ -3,7 +3,6 @@
 `python -m dlbook.runs cnn/digits` (or `make full RUN=cnn/digits`) trains on the real data and writes one JSON file a run into
 `runs/cnn/digits/`. A chapter reads them back with `records`, and the shipped weights with `load_weights(checkpoint(...))`.
 """
-import argparse
 import importlib
 import json
 import os
@@ -13,11 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from dlbook import machine
+from dlbook import machine, profile
+from dlbook.command import Parser
+from dlbook.data.registry import FILES, DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs"
-FRAMEWORKS = ("keras", "torch")
 
 
 def available():
@@ -141,9 +141,6 @@ def record(system, framework, seed, result, seconds):
     Returns:
         Path: the file written.
     """
-    from dlbook import profile
-    from dlbook.data.registry import FILES
-
     result = dict(result)
     about = {
         "command": f"make full RUN={system} FRAMEWORK={framework} SEED={seed}",
@@ -167,34 +164,35 @@ def hardware(framework=None):
     """The machine in words: dict of `processor`, `cores`, `memory_gb`, `system` and, for PyTorch, `gpu` where one is used."""
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
     found = {"processor": machine.processor(), "cores": os.cpu_count(), "memory_gb": round(pages / 2**30), "system": f"{platform.system()} {platform.machine()}"}
-    if framework == "torch":
+    if framework == "torch" and profile.torch_device().type == "cuda":
         import torch
 
-        if torch.cuda.is_available():
-            found["gpu"] = torch.cuda.get_device_name()
+        found["gpu"] = torch.cuda.get_device_name()
     return found
 
 
 def main(arguments=None):
     """Make full runs from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dlbook.runs", description="Train a system on the real data and record the run.")
+    parser = Parser(prog="python -m dlbook.runs", description="Train a system on the real data and record the run.")
     parser.add_argument("system", help="for example cnn/digits")
-    parser.add_argument("--framework", nargs="+", choices=FRAMEWORKS, default=FRAMEWORKS)
-    parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--framework", nargs="+", choices=profile.FRAMEWORKS, default=profile.FRAMEWORKS)
+    parser.add_argument("--seed", nargs="+", type=int, choices=range(1000), metavar="0..999", default=[0, 1, 2])
     options = parser.parse_args(arguments)
     if options.system not in available():
         print(f"there is no full run {options.system!r}; there are: {', '.join(available())}.", file=sys.stderr)
         return 2
     os.environ["DLBOOK_PROFILE"] = "full"
-    for framework in options.framework:
-        for seed in options.seed:
-            _one(options.system, framework, seed)
+    try:
+        for framework in options.framework:
+            for seed in options.seed:
+                _one(options.system, framework, seed)
+    except (DataError, ValueError, OSError) as error:
+        print(f"dlbook: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 def _one(system, framework, seed):
-    from dlbook import profile
-
     profile.setup(framework, seed=seed)
     full = importlib.import_module(f"dlbook.{system.replace('/', '.')}.full")
     start = time.perf_counter()

@@ -16,8 +16,11 @@ def as_images(images, size):
         TypeError: not an array of real floating-point numbers.
         ValueError: a wrong shape, values outside [0, 1], or values that are not finite.
     """
-    images = np.asarray(images)
     want = f"images must be an array (N, {size}, {size}) of floating-point numbers in [0, 1]"
+    try:
+        images = np.asarray(images)
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(f"{want}; got something that is no array: {error}.") from error
     if images.dtype.kind != "f":
         hint = "; divide by 255" if images.dtype == np.uint8 else ""
         raise TypeError(f"{want}; got dtype {images.dtype}{hint}.")

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlbook import profile
+from dlbook.data.photo import SIZE
 from dlbook.data.registry import fetch
 
-SIZE = 28
 HELD_OUT = 1 / 3  # share of the embedded digits kept for testing
 IDX_IMAGES, IDX_LABELS = 2051, 2049  # magic numbers of MNIST's file format
 

@@ -36,30 +36,35 @@ def frame(digit, box=BOX, size=SIZE):
     """Fit ink into box x box pixels, keep its proportions, put its centre of mass into the middle.
 
     Args:
-        digit: (H, W) in [0, 1], 0 where there is no ink.
+        digit: (H, W), 0 where there is no ink; the largest value is full ink.
         box: longer side of the digit in the result.
-        size: side of the result.
+        size: side of the result; the centre of mass comes to (size / 2, size / 2).
 
     Returns:
         (size, size) float32 in [0, 1].
 
     Raises:
-        ValueError: there is no ink.
+        ValueError: a wrong shape, values that are not finite or below 0, or no ink.
     """
+    digit = np.asarray(digit, dtype=float)
+    if digit.ndim != 2 or not digit.size:
+        raise ValueError(f"a digit to be framed has shape (H, W); got {digit.shape}.")
+    if not np.isfinite(digit).all() or digit.min() < 0:
+        raise ValueError(f"ink holds finite values from 0 on; got {digit.min():g} to {digit.max():g}.")
     from scipy.ndimage import center_of_mass, shift
     from skimage.transform import resize
 
     rows, columns = np.flatnonzero(digit.max(axis=1) > 0), np.flatnonzero(digit.max(axis=0) > 0)
     if not len(rows):
         raise ValueError("there is no ink in the picture: all its values are 0.")
-    crop = digit[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    crop = digit[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] / digit.max()
     factor = box / max(crop.shape)
     shape = [max(1, round(side * factor)) for side in crop.shape]
-    small = resize(crop.astype(float), shape, order=1, anti_aliasing=factor < 1)
+    small = resize(crop, shape, order=1, anti_aliasing=factor < 1)
     top, left = [(size - side) // 2 for side in shape]
     canvas = np.zeros((size, size))
     canvas[top:top + shape[0], left:left + shape[1]] = small
-    middle = (size - 1) / 2
+    middle = size / 2  # counted from 0; the mean centre of mass of MNIST's own images is (14.0, 14.0)
     canvas = shift(canvas, [middle - c for c in center_of_mass(canvas)], order=1)
     return np.clip(canvas / canvas.max(), 0, 1).astype(np.float32)
 
@@ -88,17 +93,30 @@ def ink(pixels):
 
 
 def _pixels(photo):
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     if isinstance(photo, (str, Path)):
-        try:
-            photo = Image.open(photo)
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{photo} is not a picture that can be read (PNG, JPEG, ... are).") from error
+        photo = _opened(photo)
     if isinstance(photo, Image.Image):
         photo = ImageOps.exif_transpose(photo)
         photo = np.asarray(photo if photo.mode.startswith("I;16") else photo.convert("RGBA"))
+    if not isinstance(photo, (np.ndarray, list, tuple)):
+        raise TypeError(f"a photo is a path, a PIL image or an array; got {type(photo).__name__}.")
     return _as_rgb(np.asarray(photo))
+
+
+def _opened(path):
+    """The picture in a file, read to its end."""
+    from PIL import Image
+
+    try:
+        photo = Image.open(path)
+        photo.load()
+    except FileNotFoundError:
+        raise
+    except (OSError, Image.DecompressionBombError) as error:  # no picture, cut short, a folder, too large
+        raise ValueError(f"{path} is not a picture that can be read (PNG, JPEG, ... are): {error}") from error
+    return photo
 
 
 def _as_rgb(array):
@@ -108,7 +126,7 @@ def _as_rgb(array):
         raise ValueError(f"the picture is {array.shape[0]} x {array.shape[1]} pixels; it needs at least {SMALLEST_SIDE} x {SMALLEST_SIDE}.")
     if array.dtype.kind not in "uibf":
         raise TypeError(f"a picture holds integers or floating-point numbers; got dtype {array.dtype}.")
-    values = array.astype(float) / (np.iinfo(array.dtype).max if array.dtype.kind in "ui" else 1)
+    values = array.astype(float) / (_full_scale(array) if array.dtype.kind in "ui" else 1)
     if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
         raise ValueError(f"a picture of dtype {array.dtype} must hold values in [0, 1]; got {values.min():g} to {values.max():g}.")
     if values.ndim == 2:
@@ -116,6 +134,11 @@ def _as_rgb(array):
     if values.shape[2] == 4:  # transparent is white
         values = values[..., :3] * values[..., 3:] + 1 - values[..., 3:]
     return np.broadcast_to(values, (*values.shape[:2], 3))
+
+
+def _full_scale(array):
+    """What is white in a picture of integers: 255, or 65535 where values are larger; of any integer dtype."""
+    return 255 if array.max() <= 255 else 65535
 
 
 def _shrink(pixels):

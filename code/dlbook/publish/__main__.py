@@ -1,8 +1,8 @@
 """`python -m dlbook.publish COMMAND`: one sub-command a module, imported only when it is asked for."""
-import argparse
 import importlib
 import sys
 
+from dlbook.command import Parser
 from dlbook.publish import PublishError
 
 # name: (module with `add_arguments(parser)` and `main(args)`, what it does)
@@ -25,7 +25,7 @@ def main(arguments=None):
         int: exit status, 0 when all went well.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m dlbook.publish", description="Turn chapters into checked notebooks and a site.")
+    parser = Parser(prog="python -m dlbook.publish", description="Turn chapters into checked notebooks and a site.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = None
     for name, (module, help_text) in COMMANDS.items():

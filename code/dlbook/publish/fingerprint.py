@@ -2,6 +2,7 @@
 import ast
 import functools
 import hashlib
+import json
 from pathlib import Path
 
 from dlbook.publish import ROOT, PublishError
@@ -29,6 +30,20 @@ def fingerprint(name, root=ROOT):
     return {"sources": {path.relative_to(root).as_posix(): file_hash(path) for path in sorted(files) if path.is_file()}}
 
 
+def outputs_hash(notebook):
+    """SHA-256 of everything that executing a notebook gave: a stored output that was edited by hand is seen, however little it changed.
+
+    Args:
+        notebook: NotebookNode.
+
+    Returns:
+        str, 64 hexadecimal digits.
+    """
+    given = [(cell.execution_count, cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
+    text = json.dumps([given, notebook.metadata.get("widgets")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def stale(name, root=ROOT):
     """Why a chapter's notebook is not up to date.
 
@@ -43,14 +58,17 @@ def stale(name, root=ROOT):
     remedy = f"refresh it with: make chapter NAME={name}"
     if not path.is_file():
         return [f"book/{name}.ipynb does not exist; make it with: make chapter NAME={name}"]
-    recorded = read_notebook(path).metadata.get("dlbook", {}).get("sources")
+    notebook = read_notebook(path)
+    about = notebook.metadata.get("dlbook", {})
+    recorded = about.get("sources")
     if recorded is None:
         return [f"book/{name}.ipynb does not say what it was made from; {remedy}"]
+    edited = [] if about.get("outputs") == outputs_hash(notebook) else [f"book/{name}.ipynb was edited after it was executed; {remedy}"]
     current = fingerprint(name, root)["sources"]
     changes = {file: "changed" for file in current.keys() & recorded.keys() if current[file] != recorded[file]}
     changes |= {file: "is now used" for file in current.keys() - recorded.keys()}
     changes |= {file: "is no longer used" for file in recorded.keys() - current.keys()}
-    return [f"book/{name}.ipynb is stale: {file} {changes[file]}; {remedy}" for file in sorted(changes)]
+    return edited + [f"book/{name}.ipynb is stale: {file} {changes[file]}; {remedy}" for file in sorted(changes)]
 
 
 def imported(chapter, root=ROOT):

@@ -11,6 +11,7 @@ import nbformat
 from dlbook.publish import ROOT, PublishError, compare, fingerprint, widgets
 from dlbook.publish.chapters import chapters, problems, read_chapter, read_notebook
 from dlbook.publish.kernels import CELL_TIMEOUT, CellFailure, Cost, client, run_cells
+from dlbook.publish.resolve import resolve
 from dlbook.publish.text import ADDRESS
 
 __all__ = ["Built", "Cost", "CellFailure", "build", "chapters", "client", "execute", "problems", "read_chapter", "read_notebook"]
@@ -91,6 +92,8 @@ def build(name, root=ROOT, timeout=CELL_TIMEOUT):
         cost = execute(notebook, target.parent, name, timeout)
     except CellFailure as failure:
         raise PublishError(_explained(failure, notebook, name, before is not None)) from failure
+    resolve(notebook, notebook, target.parent)
+    notebook.metadata["dlbook"]["outputs"] = fingerprint.outputs_hash(notebook)
     _write(notebook, target)
     return Built(target, notebook, before, cost)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageSequence
 
-BLOCK = 32  # side of the blocks whose worst one decides, in pixels
+BLOCK = 32  # side of the blocks whose worst one decides, in pixels; less in small pictures
 WINDOW = 7  # side of the window of the structural similarity, in pixels
 
 
@@ -91,7 +91,9 @@ def _on_white(picture, size):
 
 
 def _worst_block(change):
-    """Largest mean of a 32-pixel block, wherever it lies, of a map of change (H, W)."""
+    """Largest mean of a block, wherever it lies, of a map of change (H, W)."""
     from scipy.ndimage import uniform_filter
 
-    return float(uniform_filter(change, size=BLOCK, mode="reflect").max())
+    # In a small picture, a frame of a widget say, a block of 32 pixels would be all of it.
+    side = BLOCK if min(change.shape) >= 2 * BLOCK else max(1, min(change.shape) // 8)
+    return float(uniform_filter(change, size=side, mode="reflect").max())

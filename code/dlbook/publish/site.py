@@ -2,11 +2,10 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from dlbook.publish import ROOT, PublishError
+from dlbook.publish.kernels import ANSI
 
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TOLD = re.compile(r"\b(WARNING|ERROR|CRITICAL|error:)")
 
 
@@ -26,10 +25,11 @@ def main(options):
     """
     log = ROOT / "_build" / "site.log"
     log.parent.mkdir(exist_ok=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command + ["--all"] * options.all, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    output = ANSI.sub("", done.stdout)
-    log.write_text(output, encoding="utf-8")
+    # Not the script `jupyter-book`: it would still name the Python of the place where this folder was set up.
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
+    with open(log, "w", encoding="utf-8") as file:  # not a pipe: a helper process that outlives the build would keep it open
+        done = subprocess.run(command + ["--all"] * options.all, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    output = ANSI.sub("", log.read_text(encoding="utf-8"))
     if done.returncode:
         told = [line for line in output.splitlines() if TOLD.search(line)] or output.splitlines()[-5:]
         raise PublishError("\n".join(["the site was not built cleanly (everything it said is in _build/site.log):", *told]))

@@ -92,7 +92,7 @@ def display_png(data, alt, width=None, inside=""):
     """
     from IPython.display import display
 
-    if not alt or not alt.strip():
+    if not isinstance(alt, str) or not alt.strip():
         raise ValueError("a picture needs alt text: one or two sentences that say what it shows.")
     about = {"alt": " ".join(alt.split())} | ({"width": width} if width else {})
     display({"image/png": data, "text/plain": f"[{about['alt']}]\n{inside}".rstrip()}, metadata={"image/png": about}, raw=True)
@@ -134,8 +134,15 @@ def grid(images, title, labels=None, columns=8, size=0.8):
 
     Returns:
         matplotlib Figure.
+
+    Raises:
+        ValueError: no pictures, or not a label for each.
     """
-    images, labels = as_pictures(images), labels if labels is not None else [""] * len(images)
+    images = as_pictures(images)
+    labels = [""] * len(images) if labels is None else labels
+    if not len(images) or len(labels) != len(images) or columns < 1:
+        raise ValueError(f"a grid needs a picture or more, a label for each and a column or more; got {len(images)} pictures, "
+                         f"{len(labels)} labels, {columns} columns.")
     lines = [[(label, "black")] if isinstance(label, str) else label for label in labels]
     rows, room = -(-len(images) // columns), 0.17 * max(map(len, lines))
     fig, axes = new_figure(columns * size, rows * (size + room) + 0.35, rows, columns, squeeze=False)
@@ -162,7 +169,9 @@ def mistakes(images, true, predicted, title, columns=8):
     Returns:
         matplotlib Figure.
     """
-    labels = [[(f"read {p}", style.VERMILION), (f"true {t}", style.BLUE)] for t, p in zip(true, predicted, strict=True)]
+    if len(true) != len(predicted):
+        raise ValueError(f"each picture needs a true and a predicted label; got {len(true)} and {len(predicted)}.")
+    labels = [[(f"read {p}", style.RED), (f"true {t}", style.BLUE)] for t, p in zip(true, predicted)]
     return grid(images, title, labels, columns)
 
 
@@ -176,12 +185,15 @@ def numbers(image, title):
     Returns:
         matplotlib Figure.
     """
+    image = np.asarray(image)
+    if image.ndim != 2:
+        raise ValueError(f"a grey picture has shape (H, W); got {image.shape}.")
     image = as_pictures(image[None])[0]
     fig, ax = new_figure(6.4, 6.0)
     ax.imshow(image, cmap=style.INK, vmin=0, vmax=1)
     ax.grid(False)
     for (i, j), value in np.ndenumerate(image):
-        ax.text(j, i, f"{value:.1f}".lstrip("0") if 0 < value < 1 else f"{value:.0f}", ha="center", va="center", fontsize=5.5,
+        ax.text(j, i, f"{value:.1f}".lstrip("0") if 0 < value < 1 else f"{value:.0f}", ha="center", va="center", fontsize=7.5,
                 color="white" if value > 0.5 else "black")
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
     return fig
@@ -199,6 +211,10 @@ def curves(histories, title, panels=(("loss", "loss (nats)"), ("accuracy", "accu
     Returns:
         matplotlib Figure.
     """
+    wanted = {part for name, _ in panels for part in (name, f"val_{name}")}
+    if not 1 <= len(histories) <= len(style.CYCLE) or any(wanted - set(history) for history in histories.values()):
+        raise ValueError(f"learning curves need one to {len(style.CYCLE)} histories, each with {', '.join(sorted(wanted))}; "
+                         f"got {', '.join(histories) or 'none'}.")
     fig, axes = new_figure(6.0, 2.9, 1, len(panels), squeeze=False)
     for ax, (name, label) in zip(axes[0], panels):
         for i, (who, history) in enumerate(histories.items()):
@@ -223,11 +239,13 @@ def confusion(matrix, title):
         matplotlib Figure.
 
     Raises:
-        ValueError: the matrix is not square.
+        ValueError: the matrix is not square or holds no counts.
     """
     matrix = np.asarray(matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(f"a confusion matrix is square; got shape {matrix.shape}.")
+    if matrix.dtype.kind not in "ui" or matrix.min() < 0:
+        raise ValueError(f"a confusion matrix holds counts, whole numbers from 0 on; got dtype {matrix.dtype}.")
     wrong = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     fig, ax = new_figure(5.0, 4.6)
     ax.imshow(wrong, cmap=style.COUNTS, vmin=0, vmax=max(1, wrong.max()))

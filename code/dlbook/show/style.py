@@ -3,6 +3,7 @@ import matplotlib
 
 # Okabe and Ito (2008), "Color Universal Design": distinct in the common forms of colour blindness.
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000"
+RED = "#B3202A"  # what was predicted, beside the truth in blue; dark enough for small text on white
 CYCLE = [BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, BLACK]
 INK = matplotlib.colormaps["gray_r"]  # 0 is white paper, 1 is black ink
 COUNTS = matplotlib.colormaps["Blues"]

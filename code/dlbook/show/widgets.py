@@ -6,10 +6,10 @@ from html import escape
 
 import numpy as np
 
+from dlbook.show import style
 from dlbook.show.figures import as_pictures
 
 LABEL = "{} of {}"
-READ, TRUE = "#b34d00", "#00639c"  # the style's vermilion and blue, dark enough for small text on white
 
 
 def frames(pictures, captions, label, width=160, alts=None):
@@ -26,13 +26,15 @@ def frames(pictures, captions, label, width=160, alts=None):
         ipywidgets.VBox to be the last value of a cell.
 
     Raises:
-        ValueError: no pictures, or another number of captions.
+        ValueError: no pictures, or another number of captions or texts.
     """
     import ipywidgets
 
     pictures, n = _as_png(pictures), len(captions)
     if not pictures or len(pictures) != n:
         raise ValueError(f"each picture needs a caption: got {len(pictures)} pictures and {n} captions.")
+    if alts is not None and len(alts) != n:
+        raise ValueError(f"each picture needs its alt text: got {n} pictures and {len(alts)} texts.")
     stack = ipywidgets.Stack([ipywidgets.HTML(_frame(*frame, width)) for frame in zip(pictures, captions, alts or captions)], selected_index=0)
     slider = ipywidgets.SelectionSlider(options=[LABEL.format(i + 1, n) for i in range(n)], description=label,
                                         style={"description_width": "initial"})
@@ -49,8 +51,8 @@ def verdict(predicted, true):
     Returns:
         str: HTML.
     """
-    return (f'<span style="color: {READ}">read <b>{escape(str(predicted))}</b></span>, '
-            f'<span style="color: {TRUE}">true <b>{escape(str(true))}</b></span>')
+    return (f'<span style="color: {style.RED}">read <b>{escape(str(predicted))}</b></span>, '
+            f'<span style="color: {style.BLUE}">true <b>{escape(str(true))}</b></span>')
 
 
 def _as_png(pictures):

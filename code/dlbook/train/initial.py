@@ -20,6 +20,23 @@ def glorot_uniform(rng, shape):
     return rng.uniform(-r, r, shape)
 
 
+def precision(dtype):
+    """Check the name of a network's dtype.
+
+    Args:
+        dtype: `float32` or `float64`.
+
+    Returns:
+        str: the same.
+
+    Raises:
+        ValueError: another name.
+    """
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}.")
+    return dtype
+
+
 def draw(shapes, seed):
     """Draw a network's starting weights: `glorot_uniform` for kernels and matrices, zero for biases.
 

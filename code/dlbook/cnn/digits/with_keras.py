@@ -23,14 +23,14 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
         keras.Model with 600,810 parameters.
 
     Raises:
-        ValueError: the weights belong to another network.
+        ValueError: the weights belong to another network, or an unknown dtype.
 
     Differs from the deck: no softmax; the loss and `predict` apply it.
     """
-    maps, options = a.filters, {"dtype": dtype}
+    maps, options = a.filters, {"dtype": initial.precision(dtype)}
     network = keras.Sequential(
         [
-            keras.Input((a.size, a.size, 1), dtype=dtype),
+            keras.Input((a.size, a.size, 1), **options),
             Conv2D(maps, a.kernel, activation="relu", name="conv1", **options),
             # N, 26, 26, 32
             Conv2D(maps, a.kernel, activation="relu", name="conv2", **options),
@@ -44,7 +44,7 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
         ],
         name="digit_network",
     )
-    start = weights or initial.draw(spec.weight_shapes(a), seed)
+    start = initial.draw(spec.weight_shapes(a), seed) if weights is None else weights
     layout.to_keras(network, start)
     return network
 

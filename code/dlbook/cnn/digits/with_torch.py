@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlbook import data, runs
+from dlbook import data, profile, runs
 from dlbook.cnn.digits import spec
 from dlbook.parity import layout
 from dlbook.train import initial
@@ -25,7 +25,7 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
         torch.nn.Module with 600,810 parameters.
 
     Raises:
-        ValueError: the weights belong to another network.
+        ValueError: the weights belong to another network, or an unknown dtype.
 
     Differs from the deck: no softmax; the loss and `predict` apply it.
     """
@@ -44,8 +44,8 @@ def digit_network(seed=0, weights=None, dtype="float32", a=spec.ARCHITECTURE):
             dropout2=nn.Dropout(a.dropout_hidden),
             logits=nn.Linear(a.hidden, a.num_classes),  # N, 10
         )
-    ).to(getattr(torch, dtype))
-    start = weights or initial.draw(spec.weight_shapes(a), seed)
+    ).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
+    start = initial.draw(spec.weight_shapes(a), seed) if weights is None else weights
     layout.check(start, spec.weight_shapes(a))
     tensors = {name: torch.tensor(np.asarray(value)) for name, value in start.items()}
     network.load_state_dict(tensors)
