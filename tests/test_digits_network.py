@@ -92,10 +92,10 @@ def test_gradients_and_twenty_steps_agree(dtype):
 
 @pytest.mark.parametrize("twin", TWINS, ids=["keras", "torch"])
 def test_overfits_one_batch(twin):
-    from dlbook.data import Digits
+    from dlbook.data import Labelled
 
     images, labels = batch("float32", n=32)  # noise: nothing to learn but the images themselves
-    digits = Digits("noise", "none", images, labels, images, labels)
+    digits = Labelled("noise", "none", images, labels, images, labels)
     network = twin.digit_network(a=without_dropout())
     history = twin.fit(network, digits, spec.Training(epochs=60, batch_size=32, learning_rate=2e-3), progress=False)
     assert history["val_accuracy"][-1] == 1.0 and history["val_loss"][-1] < 0.05
@@ -210,7 +210,7 @@ def test_the_twins_train_alike():
     from dlbook import data
 
     whole = data.digits("quick")
-    digits = data.Digits("part", "", whole.train_images[:150], whole.train_labels[:150], whole.test_images[:60], whole.test_labels[:60])
+    digits = data.Labelled("part", "", whole.train_images[:150], whole.train_labels[:150], whole.test_images[:60], whole.test_labels[:60])
     training = spec.Training(epochs=3, batch_size=32, learning_rate=1e-3, epsilon=1e-15)
     histories, steps_seen = [], []
     for twin in TWINS:

@@ -56,6 +56,24 @@ def current():
     return Profile(name, int(threads), profile.gpu, profile.downloads)
 
 
+def chosen(name=None):
+    """The name of a profile, checked.
+
+    Args:
+        name: `quick`, `full`, or None for the one in force.
+
+    Returns:
+        str: `quick` or `full`.
+
+    Raises:
+        ValueError: an unknown profile.
+    """
+    name = name or current().name
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}; choose from: {', '.join(PROFILES)}.")
+    return name
+
+
 def setup(*frameworks, seed=0):
     """Seed every generator, fix the thread counts and ask for deterministic operations.
 

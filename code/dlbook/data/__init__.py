@@ -1,7 +1,9 @@
 """Loaders by kind, and the registry of downloadable files."""
 from dlbook.data.check import as_images
-from dlbook.data.handwritten import Digits, digits
+from dlbook.data.clothes import clothes
+from dlbook.data.handwritten import digits
+from dlbook.data.labelled import Labelled
 from dlbook.data.photo import digit_from_photo, frame
 from dlbook.data.registry import DataError, fetch
 
-__all__ = ["DataError", "Digits", "as_images", "digit_from_photo", "digits", "fetch", "frame"]
+__all__ = ["DataError", "Labelled", "as_images", "clothes", "digit_from_photo", "digits", "fetch", "frame"]

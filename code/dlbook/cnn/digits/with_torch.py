@@ -65,7 +65,7 @@ def fit(model, digits, training=spec.TRAINING["quick"], seed=0, on_step=None, pr
 
     Args:
         model: the network, trained in place.
-        digits: data.Digits.
+        digits: data.Labelled.
         training: spec.Training.
         seed: order of the batches.
         on_step: called as on_step(step, loss) after each step.
