@@ -48,9 +48,9 @@ lab: ## open the notebooks in JupyterLab (LAB=--no-browser passes options on)
 	@$(MAKE) --no-print-directory setup EXTRA=lab
 	@$(RUNNING) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
-full: setup ## train on the real data and record it: make full RUN=cnn/digits (FRAMEWORK=torch SEED=0 for one)
+full: setup ## train on the real data and record it: make full RUN=cnn/digits (TASK=... FRAMEWORK=torch SEED=0 for one)
 	@test -n "$(RUN)" || { echo "dlbook: say which run, for example: make full RUN=cnn/digits" >&2; exit 2; }
-	@$(RUNNING) -m dlbook.runs $(RUN) $(if $(FRAMEWORK),--framework $(FRAMEWORK)) $(if $(SEED),--seed $(SEED))
+	@$(RUNNING) -m dlbook.runs $(RUN) $(if $(TASK),--task $(TASK)) $(if $(FRAMEWORK),--framework $(FRAMEWORK)) $(if $(SEED),--seed $(SEED))
 
 verified: setup ## keep the last verification of every notebook for the status page (book/verified.json)
 	@$(RUNNING) -m dlbook.publish verified

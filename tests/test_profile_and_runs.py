@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,72 @@ def test_a_record_says_how_it_was_made(monkeypatch, tmp_path):
     assert record["data"] == {"mnist/t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"}
 
 
+@pytest.fixture
+def toy(monkeypatch, tmp_path):
+    """A system of two tasks whose runs take no time; what was run is in `toy.done`."""
+    full = types.ModuleType("dlbook.cnn.toy.full")
+    full.TASKS, full.done = {"first": 1, "second": 2}, []
+
+    def run(framework, seed, folder, task):
+        full.done.append((framework, seed, task))
+        folder.mkdir(parents=True, exist_ok=True)
+        runs.save_weights({"a": np.full(1, seed)}, folder / f"{task}.safetensors")
+        return {"files": (), "metrics": {"loss": float(seed)}, "history": {"loss": [1.0, float(seed)]}}
+
+    full.run = run
+    monkeypatch.setitem(sys.modules, "dlbook.cnn.toy.full", full)
+    monkeypatch.setattr(runs, "available", lambda: ["cnn/toy"])
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setenv("DLBOOK_PROFILE", "full")
+    return full
+
+
+def test_one_task_of_several_is_recorded(toy, tmp_path):
+    assert runs.main(["cnn/toy", "--task", "second", "--framework", "torch", "--seed", "3"]) == 0
+    assert toy.done == [("torch", 3, "second")]
+    assert sorted(path.name for path in (tmp_path / "runs/cnn/toy").iterdir()) == ["second-torch-seed3.json", "second.safetensors"]
+    record, = runs.records("cnn/toy")
+    assert record["task"] == "second" and record["command"] == "make full RUN=cnn/toy TASK=second FRAMEWORK=torch SEED=3"
+    assert runs.records("cnn/toy", "second") == [record] and runs.checkpoint("cnn/toy", "second").name == "second.safetensors"
+    with pytest.raises(FileNotFoundError, match="no recorded run of 'first' in .*make full RUN=cnn/toy TASK=first$"):
+        runs.records("cnn/toy", "first")
+    with pytest.raises(FileNotFoundError, match="first.safetensors; make them with: make full RUN=cnn/toy TASK=first$"):
+        runs.checkpoint("cnn/toy", "first")
+    with pytest.raises(FileNotFoundError, match="checkpoint.safetensors"):
+        runs.checkpoint("cnn/toy")
+
+
+def test_without_a_task_all_are_recorded(toy):
+    assert runs.main(["cnn/toy", "--framework", "torch", "--seed", "0", "1"]) == 0
+    assert toy.done == [("torch", 0, "first"), ("torch", 1, "first"), ("torch", 0, "second"), ("torch", 1, "second")]
+    assert [record["task"] for record in runs.records("cnn/toy")] == ["first", "first", "second", "second"]
+    assert [record["seed"] for record in runs.records("cnn/toy", "second")] == [0, 1]
+
+
+def test_an_unknown_task_is_refused(toy, capsys):
+    assert runs.main(["cnn/toy", "--task", "first", "third"]) == 2 and not toy.done
+    assert capsys.readouterr().err == "cnn/toy has no task 'third'; there are: first, second.\n"
+    del toy.TASKS
+    assert runs.main(["cnn/toy", "--task", "first"]) == 2
+    assert capsys.readouterr().err == "cnn/toy has no task 'first'; it is recorded without tasks.\n"
+
+
+def test_make_hands_every_choice_on():
+    """What a record says as its command is what `make` understands."""
+    command = runs._command("cnn/toy", "first", "torch", 4)
+    done = subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert "-m dlbook.runs cnn/toy --task first --framework torch --seed 4\n" in done.stdout
+
+
+def test_asking_for_tasks_loads_no_framework():
+    """`profile.setup` comes before Keras and PyTorch; the modules `full.py` are read before it."""
+    code = ("import sys; from dlbook import runs; print([len(runs.tasks(system)) for system in runs.available()],"
+            " 'torch' in sys.modules, 'tensorflow' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("[") and done.stdout.endswith("] False False\n"), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("system", runs.available())
 def test_shipped_records_are_whole(system):
     found = runs.records(system)
@@ -137,5 +204,6 @@ def test_shipped_records_are_whole(system):
         assert FIELDS <= record.keys() and record["profile"] == "full" and not record["commit"].endswith("-dirty")
         assert all(len(values) == len(record["history"]["loss"]) for values in record["history"].values())
         assert record["data"] and all(len(checksum) == 64 for checksum in record["data"].values())
-    seeds = {(record["framework"], record["seed"]) for record in found}
-    assert len(seeds) == len(found) >= 6
+    seeds = {(record.get("task"), record["framework"], record["seed"]) for record in found}
+    assert len(seeds) == len(found) and (len(found) >= 6 or runs.tasks(system))
+    assert {record.get("task") for record in found} == set(runs.tasks(system) or [None])

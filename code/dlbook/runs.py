@@ -2,8 +2,12 @@
 
 `python -m dlbook.runs cnn/digits` (or `make full RUN=cnn/digits`) trains on the real data and writes one JSON file a run into
 `runs/cnn/digits/`. A chapter reads them back with `records`, and the shipped weights with `load_weights(checkpoint(...))`.
+
+A system's module `full.py` has `run(framework, seed, folder)`. Where one system has several recorded tasks, it names them in
+`TASKS`, has `run(framework, seed, folder, task)`, and `--task` (or `TASK=`) chooses one.
 """
 import importlib
+import itertools
 import json
 import os
 import platform
@@ -30,22 +34,48 @@ def available():
     return sorted(path.parent.relative_to(package).as_posix() for path in package.glob("*/*/full.py"))
 
 
-def records(system):
+def tasks(system):
+    """The tasks of a system's full run.
+
+    Args:
+        system: one of `available()`.
+
+    Returns:
+        tuple of str, in the order of `TASKS` in its `full.py`; empty where it names none.
+    """
+    return tuple(getattr(_full(system), "TASKS", ()))
+
+
+def _full(system):
+    return importlib.import_module(f"dlbook.{system.replace('/', '.')}.full")
+
+
+def records(system, task=None):
     """The recorded runs of a system.
 
     Args:
         system: for example `cnn/digits`.
+        task: one of its tasks; None takes them all.
 
     Returns:
-        list of dict, by file name; each has `command, commit, profile, framework, data, versions, hardware, seconds, seed, metrics, history`.
+        list of dict, by file name; each has `command, commit, profile, framework, data, versions, hardware, seconds, seed, metrics, history`,
+        and `task` where the system has tasks.
 
     Raises:
         FileNotFoundError: nothing is recorded for it.
     """
     found = [json.loads(path.read_text()) for path in sorted((RUNS / system).glob("*.json"))]
+    found = [record for record in found if task in (None, record.get("task"))]
     if not found:
-        raise FileNotFoundError(f"no recorded run in {RUNS / system}; make one with: make full RUN={system}")
+        what = f"of {task!r} " if task else ""
+        raise FileNotFoundError(f"no recorded run {what}in {RUNS / system}; make one with: {_command(system, task)}")
     return found
+
+
+def _command(system, task=None, framework=None, seed=None):
+    """The command that records a run, as a person types it."""
+    given = {"RUN": system, "TASK": task, "FRAMEWORK": framework, "SEED": seed}
+    return " ".join(["make full", *(f"{name}={value}" for name, value in given.items() if value is not None)])
 
 
 def made_with(record):
@@ -71,15 +101,15 @@ def picture(system, name):
     return (RUNS / system / f"{name}.png").read_bytes()
 
 
-def checkpoint(system):
-    """Path of the weights shipped with a system.
+def checkpoint(system, task=None):
+    """Path of the weights shipped with a system: `<task>.safetensors`, or `checkpoint.safetensors` where it has no tasks.
 
     Raises:
         FileNotFoundError: none is shipped.
     """
-    path = RUNS / system / "checkpoint.safetensors"
+    path = RUNS / system / f"{task or 'checkpoint'}.safetensors"
     if not path.is_file():
-        raise FileNotFoundError(f"no weights are shipped in {path}; make them with: make full RUN={system}")
+        raise FileNotFoundError(f"no weights are shipped in {path}; make them with: {_command(system, task)}")
     return path
 
 
@@ -128,7 +158,7 @@ def load_weights(path):
         raise ValueError(f"{path} is not a whole safetensors file ({error}); copy it again or train anew.") from error
 
 
-def record(system, framework, seed, result, seconds):
+def record(system, framework, seed, result, seconds, task=None):
     """Write one run's record.
 
     Args:
@@ -137,18 +167,19 @@ def record(system, framework, seed, result, seconds):
         seed: whole number.
         result: dict with `files` (registered names), `metrics` (name: number), `history` (name: list) and anything else worth keeping.
         seconds: how long it took.
+        task: the system's task, where it has several.
 
     Returns:
-        Path: the file written.
+        Path: the file written, `<framework>-seed<seed>.json`, with `<task>-` before it where there is one.
     """
     result = dict(result)
     about = {
-        "command": f"make full RUN={system} FRAMEWORK={framework} SEED={seed}",
-        "commit": commit(), "profile": profile.current().name, "framework": framework, "seed": seed,
+        "command": _command(system, task, framework, seed),
+        "commit": commit(), "profile": profile.current().name, "framework": framework, "seed": seed, **({"task": task} if task else {}),
         "data": {name: FILES[name].sha256 for name in result.pop("files")},
         "versions": machine.versions(), "hardware": hardware(framework), "seconds": round(seconds, 1),
     }
-    path = RUNS / system / f"{framework}-seed{seed}.json"
+    path = RUNS / system / "-".join(filter(None, (task, framework, f"seed{seed}.json")))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(about | result, indent=1) + "\n")
     return path
@@ -173,31 +204,39 @@ def hardware(framework=None):
 
 def main(arguments=None):
     """Make full runs from the command line; returns the exit status."""
-    parser = Parser(prog="python -m dlbook.runs", description="Train a system on the real data and record the run.")
-    parser.add_argument("system", help="for example cnn/digits")
-    parser.add_argument("--framework", nargs="+", choices=profile.FRAMEWORKS, default=profile.FRAMEWORKS)
-    parser.add_argument("--seed", nargs="+", type=int, choices=range(1000), metavar="0..999", default=[0, 1, 2])
-    options = parser.parse_args(arguments)
+    options = _options(arguments)
     if options.system not in available():
         print(f"there is no full run {options.system!r}; there are: {', '.join(available())}.", file=sys.stderr)
         return 2
     os.environ["DLBOOK_PROFILE"] = "full"
+    known = tasks(options.system)
+    unknown = [task for task in options.task if task not in known]
+    if unknown:
+        print(f"{options.system} has no task {unknown[0]!r}; " + (f"there are: {', '.join(known)}." if known else "it is recorded without tasks."), file=sys.stderr)
+        return 2
     try:
-        for framework in options.framework:
-            for seed in options.seed:
-                _one(options.system, framework, seed)
+        for task, framework, seed in itertools.product(options.task or known or (None,), options.framework, options.seed):
+            _one(options.system, framework, seed, task)
     except (DataError, ValueError, OSError) as error:
         print(f"dlbook: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _one(system, framework, seed):
+def _options(arguments):
+    parser = Parser(prog="python -m dlbook.runs", description="Train a system on the real data and record the run.")
+    parser.add_argument("system", help="for example cnn/digits")
+    parser.add_argument("--task", nargs="+", default=[], help="of the system's tasks; all when none is named")
+    parser.add_argument("--framework", nargs="+", choices=profile.FRAMEWORKS, default=profile.FRAMEWORKS)
+    parser.add_argument("--seed", nargs="+", type=int, choices=range(1000), metavar="0..999", default=[0, 1, 2])
+    return parser.parse_args(arguments)
+
+
+def _one(system, framework, seed, task):
     profile.setup(framework, seed=seed)
-    full = importlib.import_module(f"dlbook.{system.replace('/', '.')}.full")
     start = time.perf_counter()
-    result = full.run(framework, seed, RUNS / system)
-    path = record(system, framework, seed, result, time.perf_counter() - start)
+    result = _full(system).run(framework, seed, RUNS / system, *([task] if task else []))
+    path = record(system, framework, seed, result, time.perf_counter() - start, task)
     print(f"{path.relative_to(ROOT)}: " + ", ".join(f"{name} {value:.4f}" for name, value in result["metrics"].items()), flush=True)
 
 
