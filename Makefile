@@ -34,8 +34,8 @@ test: book ## run every test: code, parity, every cell of every notebook, the si
 	@$(RUNNING) -m pytest tests -n 2 --dist loadfile
 	@$(RUNNING) -m pytest --nbval book -n $(JOBS) --dist loadfile
 
-test-fast: vendor ## run the tests without the notebooks and the browser (under two minutes)
-	@$(RUNNING) -m pytest tests -n 2 --dist loadfile -m "not browser and not notebook"
+test-fast: vendor ## run the tests without the notebooks, the browser and the largest networks (under two minutes)
+	@$(RUNNING) -m pytest tests -n 2 --dist loadfile -m "not browser and not notebook and not large"
 
 test-portable: vendor ## run the notebooks as on another machine: one thread, another instruction set
 	@DLBOOK_PORTABLE=1 DLBOOK_THREADS=1 OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \

@@ -3,6 +3,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+AUXILIARY = 0.3  # weight of an auxiliary head's loss: Szegedy et al. (2014), section 5
+
 
 @dataclass(frozen=True)
 class Steps:

@@ -34,7 +34,7 @@ def from_keras(model, values=None):
     for layer, variable, name in _variables(model):
         array = arrays[id(variable)]
         if variable.name == "kernel":
-            array = np.ascontiguousarray(_kernel(type(layer).__name__, array, maps.get(layer.name)))
+            array = np.ascontiguousarray(kernel(type(layer).__name__, array, maps.get(layer.name)))
         state[name] = array
     return state
 
@@ -83,6 +83,28 @@ def check(state, shapes):
             raise ValueError(f"{name} has shape {tuple(np.shape(state[name]))}; this network needs {tuple(shape)}.")
 
 
+def kernel(kind, array, maps=None):
+    """A kernel of Keras in PyTorch's layout.
+
+    Args:
+        kind: `Conv2D`, `DepthwiseConv2D` or `Dense`.
+        array: (H, W, I, O), (H, W, C, M) or (in, out).
+        maps: (H, W, C) of the feature maps that a dense layer reads flattened; None when it reads a vector.
+
+    Returns:
+        (O, I, H, W), (C * M, 1, H, W) or (out, in) array.
+    """
+    if kind == "Conv2D":
+        return array.transpose(3, 2, 0, 1)  # H, W, I, O -> O, I, H, W
+    if kind == "DepthwiseConv2D":
+        height, width, channels, each = array.shape
+        return array.transpose(2, 3, 0, 1).reshape(channels * each, 1, height, width)
+    if maps is None:
+        return array.T  # in, out -> out, in
+    # Keras flattens H, W, C and PyTorch C, H, W: the columns change places.
+    return array.reshape(*maps, -1).transpose(3, 2, 0, 1).reshape(array.shape[1], -1)
+
+
 def _variables(model):
     """(layer, variable, name in the exchange format) of every weight."""
     for layer in model.layers:
@@ -111,18 +133,6 @@ def _next_dense(layer):
             yield reader
         elif not getattr(reader, "weights", None):
             yield from _next_dense(reader)
-
-
-def _kernel(kind, kernel, maps):
-    if kind == "Conv2D":
-        return kernel.transpose(3, 2, 0, 1)  # H, W, I, O -> O, I, H, W
-    if kind == "DepthwiseConv2D":
-        height, width, channels, each = kernel.shape
-        return kernel.transpose(2, 3, 0, 1).reshape(channels * each, 1, height, width)
-    if maps is None:
-        return kernel.T  # in, out -> out, in
-    # Keras flattens H, W, C and PyTorch C, H, W: the columns change places.
-    return kernel.reshape(*maps, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[1], -1)
 
 
 def _kernel_back(kind, weight, maps, shape):

@@ -4,19 +4,21 @@ import numpy as np
 import tensorflow as tf
 
 from dlbook.parity import layout
-from dlbook.parity.compare import Steps
+from dlbook.parity.compare import AUXILIARY, Steps
 
 
 def logits(model, inputs):
-    """Logits in evaluation mode: inputs (N, H, W, C) -> NumPy array (N, num_classes)."""
-    return np.asarray(model(inputs, training=False))
+    """Logits in evaluation mode: inputs (N, H, W, C) -> NumPy array (N, num_classes); with auxiliary heads (N, heads, num_classes)."""
+    outputs = model(inputs, training=False)
+    return np.stack([np.asarray(head) for head in outputs], 1) if isinstance(outputs, (list, tuple)) else np.asarray(outputs)
 
 
 def sgd(model, inputs, labels, count, learning_rate=2**-6):
     """Take `count` steps of gradient descent on one batch, in training mode.
 
     Args:
-        model: keras.Model that returns logits, changed in place.
+        model: keras.Model that returns logits, or a list of the logits and those of auxiliary heads, whose losses count
+            `compare.AUXILIARY` each; changed in place.
         inputs: (N, H, W, C) array.
         labels: (N,) whole numbers.
         count: number of steps.
@@ -26,13 +28,21 @@ def sgd(model, inputs, labels, count, learning_rate=2**-6):
         Steps.
     """
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=inputs.dtype)
-    losses, first = [], None
-    for _ in range(count):
+
+    @tf.function
+    def step():
         with tf.GradientTape() as tape:
-            loss = loss_of(labels, model(inputs, training=True))
-        gradients = tape.gradient(loss, model.trainable_weights)
+            outputs = model(inputs, training=True)
+            heads = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+            loss = loss_of(labels, heads[0]) + AUXILIARY * sum(loss_of(labels, head) for head in heads[1:])
+        gradients = tape.gradient(loss, model.trainable_weights, unconnected_gradients="zero")
         for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
             weight.assign_sub(learning_rate * gradient)
+        return loss, gradients
+
+    losses, first = [], None
+    for _ in range(count):
+        loss, gradients = step()
         losses.append(float(loss))
         first = first or layout.from_keras(model, _beside_all(model, gradients))
     return Steps(losses, first, layout.from_keras(model))

@@ -1,21 +1,24 @@
 """A few plain gradient steps of a PyTorch classifier, for comparison with its twin."""
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from dlbook.parity.compare import Steps
+from dlbook.parity import layout
+from dlbook.parity.compare import AUXILIARY, Steps
 
 
 def logits(model, inputs):
-    """Logits in evaluation mode: inputs (N, C, H, W) -> NumPy array (N, num_classes)."""
+    """Logits in evaluation mode: inputs (N, C, H, W) -> NumPy array (N, num_classes); with auxiliary heads (N, heads, num_classes)."""
     with torch.no_grad():
-        return model.eval()(inputs).numpy()
+        outputs = model.eval()(inputs)
+        return (torch.stack(outputs, 1) if isinstance(outputs, tuple) else outputs).numpy()
 
 
 def sgd(model, inputs, labels, count, learning_rate=2**-6):
     """Take `count` steps of gradient descent on one batch, in training mode.
 
     Args:
-        model: torch.nn.Module that returns logits, changed in place.
+        model: torch.nn.Module that returns logits, or a tuple of the logits and those of auxiliary heads; changed in place.
         inputs: (N, C, H, W) tensor.
         labels: (N,) whole numbers.
         count: number of steps.
@@ -25,14 +28,27 @@ def sgd(model, inputs, labels, count, learning_rate=2**-6):
         Steps.
     """
     model.train()
+    labels = torch.as_tensor(labels)
     losses, first = [], None
     for _ in range(count):
-        loss = cross_entropy(model(inputs), torch.as_tensor(labels))
+        loss = _loss(model(inputs), labels)
         model.zero_grad()
         loss.backward()
-        first = first or {name: p.grad.numpy().copy() for name, p in model.named_parameters()}
+        first = first or _gradients(model)
         with torch.no_grad():
             for p in model.parameters():
-                p -= learning_rate * p.grad
+                if p.grad is not None:
+                    p -= learning_rate * p.grad
         losses.append(loss.item())
-    return Steps(losses, first, {name: p.detach().numpy() for name, p in model.state_dict().items()})
+    return Steps(losses, first, {layout.flat(name): value.detach().numpy() for name, value in model.state_dict().items()})
+
+
+def _loss(outputs, labels):
+    heads = outputs if isinstance(outputs, tuple) else (outputs,)
+    return cross_entropy(heads[0], labels) + AUXILIARY * sum(cross_entropy(head, labels) for head in heads[1:])
+
+
+def _gradients(model):
+    """Gradients of the learnt weights; moving statistics and weights without any influence get zeros."""
+    learnt = {name: p.grad.numpy().copy() for name, p in model.named_parameters() if p.grad is not None}
+    return {layout.flat(name): learnt.get(name, np.zeros(value.shape)) for name, value in model.state_dict().items()}

@@ -1,4 +1,6 @@
 """Starting weights drawn in NumPy, so that both twins start from the same numbers."""
+import zlib
+
 import numpy as np
 
 
@@ -49,3 +51,32 @@ def draw(shapes, seed):
     """
     rng = np.random.default_rng(seed)
     return {name: glorot_uniform(rng, shape) if len(shape) > 1 else np.zeros(shape) for name, shape in shapes.items()}
+
+
+def draw_by_name(shapes, seed):
+    """Draw starting weights, each entry from its own stream, so that the order of the layers does not matter.
+
+    Kernels and matrices are normal with variance 2 / fan_in, which keeps the size of the signal through layers of ReLU;
+    scales and variances are 1, biases and means 0.
+
+    Args:
+        shapes: dict of weight name to shape.
+        seed: whole number.
+
+    Returns:
+        dict of weight name to float32 array.
+
+    Source: He et al. (2015), "Delving deep into rectifiers", equation 10.
+    """
+    return {name: _he_normal(name, shape, seed) if len(shape) > 1 else _constant(name, shape) for name, shape in shapes.items()}
+
+
+def _he_normal(name, shape, seed):
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    std = np.sqrt(2 / np.prod(shape[1:]))
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(std)
+
+
+def _constant(name, shape):
+    ones = name.endswith((".weight", ".running_var"))  # of batch normalisation
+    return np.full(shape, float(ones), np.float32)

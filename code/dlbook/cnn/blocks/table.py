@@ -1,0 +1,183 @@
+"""The table of a network's layers, computed from its architecture by arithmetic alone: shapes, parameters, operations."""
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of a network.
+
+    Args:
+        name: the layer's name in both twins.
+        kind: `input`, `conv`, `depthwise`, `norm`, `lrn`, `relu`, `pool`, `flatten`, `dense`, `dropout`, `add` or `concat`.
+        shape: of its output, (H, W, C) or (D,).
+        parameters: learnt by gradient descent.
+        statistics: moving means and variances, which no gradient changes.
+        operations: multiply-accumulates for one image; convolutions and dense layers only, without biases, as the papers count them.
+        block: name of the block it belongs to; empty outside blocks.
+        branch: name of its path through the block; empty on the main path.
+        note: for a drawing, for example `3 x 3, stride 2`.
+    """
+    name: str
+    kind: str
+    shape: tuple
+    parameters: int = 0
+    statistics: int = 0
+    operations: int = 0
+    block: str = ""
+    branch: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a table: parameters, moving statistics, multiply-accumulates for one image."""
+    parameters: int
+    statistics: int
+    operations: int
+
+
+def totals(rows):
+    """Sum a table.
+
+    Args:
+        rows: list of Row.
+
+    Returns:
+        Totals.
+    """
+    return Totals(*(sum(getattr(row, name) for row in rows) for name in ("parameters", "statistics", "operations")))
+
+
+def output_size(size, kernel, stride=1, padding="same", ceil=False):
+    """Side of what a convolution or pooling gives.
+
+    Args:
+        size: side of its input, in pixels.
+        kernel, stride: in pixels.
+        padding: `same` (as TensorFlow pads: as many pixels as it takes, an odd one at the end), `valid` (none) or pixels a side.
+        ceil: round up and not down: the last window may hang over the border.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    if padding == "same":
+        return -(-size // stride)
+    room = size + 2 * (0 if padding == "valid" else padding) - kernel
+    if room < 0:
+        raise ValueError(f"maps of {size} x {size} pixels are too small for a window of {kernel} x {kernel}; take larger images.")
+    result = (-(-room // stride) if ceil else room // stride) + 1
+    # A window must start inside the map or its left padding, else it would see nothing.
+    start = size + (0 if padding == "valid" else padding)
+    return result - 1 if ceil and (result - 1) * stride >= start else result
+
+
+@dataclass
+class Path:
+    """One way through a block: where it ends."""
+    shape: tuple = None
+
+
+@dataclass
+class Tape:
+    """Writes a table layer by layer and keeps the shape of the maps.
+
+    Args:
+        size: side of the input image in pixels.
+        channels: of the input image.
+    """
+    size: int
+    channels: int = 3
+    rows: list = field(default_factory=list)
+    shape: tuple = None
+    _block: str = ""
+    _branch: str = ""
+
+    def __post_init__(self):
+        self.shape = (self.size, self.size, self.channels)
+        self._write("input", "input", self.shape)
+
+    def _write(self, name, kind, shape, **more):
+        self.shape = shape
+        self.rows.append(Row(name, kind, shape, block=self._block, branch=self._branch, **more))
+
+    def conv(self, name, filters, kernel, stride=1, padding="same", groups=1, bias=False):
+        """A convolution; `kernel` is a side or (height, width), whose windows must then be `same` or `valid`."""
+        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+        shape = (output_size(self.shape[0], height, stride, padding), output_size(self.shape[1], width, stride, padding), filters)
+        weights = height * width * (self.shape[2] // groups) * filters
+        self._write(name, "conv", shape, parameters=weights + bias * filters, operations=weights * shape[0] * shape[1],
+                    note=_note(height, width, stride) + (f", {groups} groups" if groups > 1 else ""))
+
+    def depthwise(self, name, kernel, stride=1, padding="same", bias=False):
+        """A convolution of each map by itself."""
+        side, channels = output_size(self.shape[0], kernel, stride, padding), self.shape[2]
+        weights = kernel * kernel * channels
+        self._write(name, "depthwise", (side, side, channels), parameters=weights + bias * channels,
+                    operations=weights * side * side, note=_note(kernel, kernel, stride))
+
+    def norm(self, name, scale=True):
+        """Batch normalisation: a shift, mostly a scale, and two moving statistics a channel."""
+        channels = self.shape[-1]
+        self._write(name, "norm", self.shape, parameters=channels * (1 + scale), statistics=2 * channels)
+
+    def same(self, name, kind, note=""):
+        """A layer that keeps the shape and has no weights: `relu`, `lrn`, `dropout`."""
+        self._write(name, kind, self.shape, note=note)
+
+    def pool(self, name, kernel, stride, padding="valid", kind="max", ceil=False):
+        """Max or average pooling."""
+        side = output_size(self.shape[0], kernel, stride, padding, ceil)
+        self._write(name, "pool", (side, side, self.shape[2]), note=f"{kind}, {_note(kernel, kernel, stride)}")
+
+    def global_pool(self, name):
+        """The mean of each map."""
+        self._write(name, "pool", (self.shape[2],), note="mean of each map")
+
+    def flatten(self, name):
+        """All maps as one vector."""
+        height, width, channels = self.shape
+        self._write(name, "flatten", (height * width * channels,))
+
+    def dense(self, name, units, bias=True):
+        """A fully connected layer."""
+        weights = self.shape[0] * units
+        self._write(name, "dense", (units,), parameters=weights + bias * units, operations=weights)
+
+    @contextmanager
+    def block(self, name):
+        """Layers written inside belong to the block `name`."""
+        self._block = name
+        yield
+        self._block = ""
+
+    @contextmanager
+    def branch(self, name, start=None):
+        """Layers written inside take their own path, from `start` (a shape; None: where we are).
+
+        Yields:
+            Path, whose `shape` is known when the path has ended.
+        """
+        here, before, path = self.shape, self._branch, Path()
+        self.shape, self._branch = start or here, name
+        yield path
+        path.shape, self.shape, self._branch = self.shape, here, before
+
+    def add(self, name, paths):
+        """The sum of paths, which must have ended in equal shapes."""
+        if len({path.shape for path in paths}) != 1:
+            raise ValueError(f"{name} adds maps of different shapes: {', '.join(str(path.shape) for path in paths)}.")
+        self._write(name, "add", paths[0].shape)
+
+    def concat(self, name, paths):
+        """The channels of all paths, side by side."""
+        if len({path.shape[:2] for path in paths}) != 1:
+            raise ValueError(f"{name} joins maps of different sizes: {', '.join(str(path.shape) for path in paths)}.")
+        self._write(name, "concat", (*paths[0].shape[:2], sum(path.shape[2] for path in paths)))
+
+
+def _note(height, width, stride):
+    return f"{height} x {width}" + (f", stride {stride}" if stride > 1 else "")

@@ -1,0 +1,1 @@
+"""Residual networks: identity shortcuts past every two or three convolutions, 18 to 152 layers and small ones."""
