@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
 from dlbook.cnn.blocks.table import Tape
+from dlbook.train.settings import Training
 
 EXPANSION = {"basic": 1, "bottleneck": 4}  # maps that leave a block, per map inside it
 
@@ -63,6 +64,11 @@ KERAS = {name: replace(VARIANTS[name], stride_in=1, bias=True, norm=Norm(eps=1.0
 
 # For clothes and digits of 28 x 28: the maps are halved at once, so that a run takes minutes on two cores.
 SMALL = Architecture((1, 1, 1), "basic", (32, 64, 128), stem="small", size=28, channels=1, num_classes=10, scaling="none")
+
+TRAINING = {
+    "mnist": Training(epochs=5, batch_size=128, learning_rate=3e-3),
+    "fashion": Training(epochs=10, batch_size=128, learning_rate=3e-3),
+}
 
 # Learnt parameters; torchvision counts them so, and Keras as "trainable", with the biases.
 PARAMETERS = {"18": 11_689_512, "34": 21_797_672, "50": 25_557_032, "101": 44_549_160, "152": 60_192_808}
