@@ -1,14 +1,20 @@
 """Data: the registry's promises when files are missing, damaged or cut short, and what the loaders return."""
+import dataclasses
 import gzip
 import hashlib
 import http.server
+import subprocess
+import sys
 import threading
+from importlib import util
+from pathlib import Path
 
 import numpy as np
+import peers
 import pytest
 
 from dlbook import data
-from dlbook.data import labelled, registry
+from dlbook.data import labelled, official, registry
 from dlbook.data.clothes import NAMES as CLOTHES
 
 BODY = b"the real file" * 1000
@@ -64,6 +70,72 @@ def test_downloads_once_and_keeps_the_file(served):
     assert path.read_bytes() == BODY and served.cache in path.parents
     served.body = b"never asked for again"
     assert registry.fetch("toy/file.bin").read_bytes() == BODY
+
+
+CHECKSUMS = {"sha256": {"sha256": hashlib.sha256(BODY).hexdigest()}, "md5": {"sha256": None, "md5": hashlib.md5(BODY).hexdigest()},
+             "first digits": {"sha256": None, "sha256_start": hashlib.sha256(BODY).hexdigest()[:8]}}
+
+
+@pytest.fixture(params=CHECKSUMS)
+def by_checksum(request, served, monkeypatch):
+    """The served file, registered by each kind of checksum that is published for files."""
+    file = dataclasses.replace(registry.FILES["toy/file.bin"], **CHECKSUMS[request.param])
+    monkeypatch.setitem(registry.FILES, "toy/file.bin", file)
+    served.file = file
+    return served
+
+
+def test_each_kind_of_checksum_is_verified(by_checksum, monkeypatch, tmp_path):
+    """A right file passes; a wrong one is refused from the network, the cache and the mirror, and is not kept."""
+    served = by_checksum
+    served.body = BODY[:-1] + b"?"
+    with pytest.raises(data.DataError, match=f"wrong (SHA-256|MD5) .it should be {served.file.published[1][:12]}"):
+        registry.fetch("toy/file.bin")
+    assert [path for path in served.cache.rglob("*") if path.is_file()] == []
+    served.body = BODY
+    path = registry.fetch("toy/file.bin")
+    path.write_bytes(BODY[:-1] + b"!")
+    assert registry.fetch("toy/file.bin").read_bytes() == BODY
+    assert registry.sha256("toy/file.bin") == hashlib.sha256(BODY).hexdigest()
+    path.unlink()
+    (tmp_path / "mirror/toy").mkdir(parents=True)
+    (tmp_path / "mirror/toy/file.bin").write_bytes(BODY + b"!")
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path / "mirror"))
+    with pytest.raises(data.DataError, match="file.bin is damaged: it has a wrong"):
+        registry.fetch("toy/file.bin")
+
+
+def test_the_strongest_checksum_counts():
+    both = registry.File("toy", "x", "", "a" * 64, 1, "", md5="b" * 32)
+    assert both.published == ("sha256", "a" * 64)
+    with pytest.raises(ValueError, match="toy/x needs a checksum"):
+        registry.File("toy", "x", "", None, 1, "")
+
+
+@pytest.mark.parametrize("name", [name for name, file in registry.FILES.items() if file.made_from])
+def test_a_derived_file_is_never_downloaded(empty, monkeypatch, name):
+    monkeypatch.setattr(registry.pooch, "create", lambda *words, **options: pytest.fail("it was asked for"))
+    with pytest.raises(data.DataError, match=f"{name} is not on this machine and cannot be downloaded, since it was made from .* set DLBOOK_MIRROR"):
+        registry.fetch(name)
+
+
+def test_official_weights_are_registered_as_their_libraries_have_them():
+    """Address, checksum and size of every file, against the installed torchvision and the code of keras.applications."""
+    models = peers.torchvision_models()
+    for network, (name, _) in official.TORCHVISION.items():
+        weights, file = models.get_model_weights(network).IMAGENET1K_V1, registry.FILES[f"torchvision/{name}"]
+        assert file.url == weights.url and f"-{file.sha256_start}.pth" in weights.url and len(file.sha256_start) == 8
+        assert file.size == pytest.approx(weights.meta["_file_size"] * 2**20, abs=1024)
+    code = "".join(path.read_text() for path in Path(util.find_spec("keras").origin).parent.glob("src/applications/*.py"))
+    for path, md5, _, _ in official.KERAS.values():
+        file = registry.FILES[f"keras/{path.split('/')[1]}"]
+        ending = "_weights_tf_dim_ordering_tf_kernels.h5"  # of the residual networks the code composes the name
+        assert file.md5 == md5 in code and (file.name in code or file.name.removesuffix(ending) in code)
+
+
+def test_the_registry_needs_no_framework():
+    code = "import sys, dlbook.data; print({'torch', 'tensorflow', 'keras', 'torchvision', 'h5py'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
 @pytest.mark.parametrize("body, promised", [(b"x" * len(BODY), len(BODY)), (BODY[:100], len(BODY)), (BODY[:100], 100)],

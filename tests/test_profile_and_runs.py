@@ -96,7 +96,8 @@ def test_what_is_not_recorded_is_said(monkeypatch, tmp_path):
 
 def test_an_unknown_run_is_refused(capsys):
     assert runs.main(["cnn/none"]) == 2
-    assert "there is no full run 'cnn/none'; there are: cnn/digits" in capsys.readouterr().err
+    assert "cnn/digits" in runs.available()
+    assert f"there is no full run 'cnn/none'; there are: {', '.join(runs.available())}." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words, said", [

@@ -18,20 +18,20 @@ from pathlib import Path
 
 from dlbook import machine, profile
 from dlbook.command import Parser
-from dlbook.data.registry import FILES, DataError
+from dlbook.data.registry import DataError, sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs"
 
 
 def available():
-    """Systems that have a full run: those with a module `full.py`.
+    """Systems that have a full run: folders with a `spec.py` and a `full.py`.
 
     Returns:
         list of str, for example `cnn/digits`.
     """
     package = Path(__file__).parent
-    return sorted(path.parent.relative_to(package).as_posix() for path in package.glob("*/*/full.py"))
+    return sorted(path.parent.relative_to(package).as_posix() for path in package.glob("*/*/full.py") if path.with_name("spec.py").is_file())
 
 
 def tasks(system):
@@ -176,7 +176,7 @@ def record(system, framework, seed, result, seconds, task=None):
     about = {
         "command": _command(system, task, framework, seed),
         "commit": commit(), "profile": profile.current().name, "framework": framework, "seed": seed, **({"task": task} if task else {}),
-        "data": {name: FILES[name].sha256 for name in result.pop("files")},
+        "data": {name: sha256(name) for name in result.pop("files")},
         "versions": machine.versions(), "hardware": hardware(framework), "seconds": round(seconds, 1),
     }
     path = RUNS / system / "-".join(filter(None, (task, framework, f"seed{seed}.json")))

@@ -3,6 +3,7 @@
 A file is looked for in the cache (`DLBOOK_CACHE`, else the user's cache folder), then on the mirror (`DLBOOK_MIRROR`, a read-only
 folder laid out as `<item>/<file>`), then at its official address. It is used only if its checksum is right.
 """
+import functools
 import hashlib
 import os
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from pathlib import Path
 import pooch
 
 from dlbook import profile
+from dlbook.data import official
 
 RETRIES = 2  # downloads that break off are tried again this often
+LABELS = {"sha256": "SHA-256", "md5": "MD5"}
 
 
 class DataError(RuntimeError):
@@ -21,25 +24,43 @@ class DataError(RuntimeError):
 
 @dataclass(frozen=True)
 class File:
-    """One downloadable file.
+    """One downloadable file, with the strongest checksum that its makers publish.
 
     Args:
         item: folder on the mirror and in the cache, for example `mnist`.
         name: file name.
-        url: official address.
-        sha256: checksum in hexadecimal.
-        size: bytes.
+        url: official address; of a derived file, that of its source.
+        sha256: checksum in hexadecimal; None where only a weaker one is published.
+        size: bytes; of official weights, about.
         licence: licence and holder, in words.
+        md5: MD5 in hexadecimal.
+        sha256_start: first digits of the SHA-256.
+        made_from: of a derived file, which is on a mirror or nowhere: what it was made from, in words.
+
+    Raises:
+        ValueError: no checksum is given.
     """
     item: str
     name: str
     url: str
-    sha256: str
+    sha256: str | None
     size: int
     licence: str
+    md5: str | None = None
+    sha256_start: str | None = None
+    made_from: str | None = None
+
+    def __post_init__(self):
+        if not (self.sha256 or self.md5 or self.sha256_start):
+            raise ValueError(f"{self} needs a checksum: sha256, md5 or sha256_start.")
 
     def __str__(self):
         return f"{self.item}/{self.name}"
+
+    @property
+    def published(self):
+        """(name of the algorithm, digits that the file's checksum must begin with) of the strongest checksum."""
+        return ("md5", self.md5) if self.md5 and not self.sha256 else ("sha256", self.sha256 or self.sha256_start)
 
 
 def _mnist(name, size, sha256):
@@ -51,6 +72,16 @@ def _fashion(name, size, sha256):
     return File("fashion_mnist", name, f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}", sha256, size, "MIT, Zalando SE")
 
 
+def _torchvision(name, mebibytes):
+    start = name.removesuffix(".pth").rpartition("-")[2]  # torchvision's convention
+    return File("torchvision", name, official.TORCHVISION_URL + name, None, round(mebibytes * 2**20), official.TORCHVISION_LICENCE, sha256_start=start)
+
+
+def _keras(path, md5, parameters, licence):
+    size = 4 * parameters  # float32; names and structure come on top
+    return File("keras", path.rpartition("/")[2], official.KERAS_URL + path, None, size, licence, md5=md5)
+
+
 FILES = {str(file): file for file in (
     _mnist("train-images-idx3-ubyte.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
     _mnist("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
@@ -60,13 +91,42 @@ FILES = {str(file): file for file in (
     _fashion("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
     _fashion("t10k-images-idx3-ubyte.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
     _fashion("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    File("imagenet_classes", "imagenet_class_index.json", "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+         "a1e7a966a1f601d39e4b43e119b3e7dd4a2ad3ea08cf69847cbaf021013767bc", 35_363, "Apache-2.0, Google; the names are WordNet's"),
+    File("mobilenet_v1_075_224", "mobilenet_v1_0.75_224.npz", "https://storage.googleapis.com/tfjs-models/tfjs/mobilenet_v1_0.75_224/model.json",
+         "16c11f5c2eae48f261585739dab7ae45608547ecf251bdd39fc87ce66b68feb0", 9_701_440, "Apache-2.0, Google",
+         made_from="the official TensorFlow.js files of MobileNet v1 0.75 224"),
+    File("squeezenet", "squeezenet_v1.0_dc.npz", "https://github.com/songhan/SqueezeNet-Deep-Compression",
+         "d5d6a029dcdbb6437a54682d25a14eb54542e93755fa8e5bacd4edbe489a9aa6", 916_457, "BSD-2-Clause, the authors of SqueezeNet",
+         made_from="the authors' compressed_SqueezeNet.net"),
+    File("vgg19", "vgg19_conv_notop.npz",
+         "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+         "9d90461b38b4e3d46b9147b1beb74a0aff72b348247fd7873b518394e8d6c627", 19_363_753, "CC BY 4.0, VGG, Oxford",
+         made_from="two TensorFlow.js copies of Keras' VGG19, blocks 4 and 5 in 8 bits"),
+    *(_torchvision(*facts) for facts in official.TORCHVISION.values()),
+    *(_keras(*facts) for facts in official.KERAS.values()),
 )}
 
 
-def checksum(path):
-    """SHA-256 of a file, in hexadecimal."""
+def checksum(path, algorithm="sha256"):
+    """Checksum of a file, in hexadecimal; SHA-256 unless another algorithm is named."""
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def sha256(name):
+    """SHA-256 of a registered file: the published one, or that of the file itself where only a weaker checksum is published.
+
+    Args:
+        name: a key of `FILES`.
+
+    Returns:
+        str, 64 hexadecimal digits.
+
+    Raises:
+        KeyError, DataError: as `fetch`.
+    """
+    return (name in FILES and FILES[name].sha256) or checksum(fetch(name))
 
 
 def cache_folder():
@@ -91,9 +151,19 @@ def fetch(name):
         raise KeyError(f"{name!r} is not a registered file; registered: {', '.join(FILES)}.")
     file = FILES[name]
     cached = cache_folder() / file.item / file.name
-    if cached.is_file() and checksum(cached) == file.sha256:
+    if cached.is_file() and _is_whole(cached, file):
         return cached
     return _from_mirror(file) or _from_network(file, cached.parent)
+
+
+def _is_whole(path, file):
+    algorithm, digits = file.published
+    return checksum(path, algorithm).startswith(digits)
+
+
+def _should_be(file):
+    algorithm, digits = file.published
+    return f"{LABELS[algorithm]} (it should be {digits[:12]}...)"
 
 
 def _from_mirror(file):
@@ -101,28 +171,38 @@ def _from_mirror(file):
     path = Path(mirror or ".") / file.item / file.name
     if not mirror or not path.is_file():
         return None
-    if checksum(path) != file.sha256:
-        raise DataError(f"{path} is damaged: its SHA-256 is {checksum(path)[:12]}..., it should be {file.sha256[:12]}...; "
-                        f"replace it by {file.url}, or unset DLBOOK_MIRROR to download it.")
+    if not _is_whole(path, file):
+        remedy = "copy it again" if file.made_from else f"replace it by {file.url}, or unset DLBOOK_MIRROR to download it"
+        raise DataError(f"{path} is damaged: it has a wrong {_should_be(file)}; {remedy}.")
     return path
 
 
 def _from_network(file, folder):
+    if file.made_from:
+        raise DataError(f"{file} is not on this machine and cannot be downloaded, since it was made from {file.made_from} ({file.url}); "
+                        f"set DLBOOK_MIRROR to a folder that holds {file}.")
     if not profile.current().downloads:
         raise DataError(f"{file} is not on this machine and profile `quick` never downloads; "
                         f"set DLBOOK_PROFILE=full to fetch it from {file.url}, or point DLBOOK_MIRROR to a folder that holds {file}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # pooch writes to a temporary name and renames only a file whose checksum is right.
-        store = pooch.create(folder, base_url="", registry={file.name: f"sha256:{file.sha256}"},
-                             urls={file.name: file.url}, retry_if_failed=RETRIES)
-        return Path(store.fetch(file.name, progressbar=os.isatty(2)))
+        (folder / file.name).unlink(missing_ok=True)  # what is there is damaged
+        # pooch writes to a temporary name and renames only what `_download` lets pass.
+        store = pooch.create(folder, base_url="", registry={file.name: None}, urls={file.name: file.url}, retry_if_failed=RETRIES)
+        return Path(store.fetch(file.name, downloader=functools.partial(_download, file)))
     except ValueError as error:
-        raise DataError(f"{file}: what {file.url} sent has a wrong SHA-256 (it should be {file.sha256[:12]}...); nothing was kept. "
+        raise DataError(f"{file}: what {file.url} sent has a wrong {_should_be(file)}; nothing was kept. "
                         "The download was cut short or the file has changed: try again, or point DLBOOK_MIRROR to a good copy.") from error
     except OSError as error:  # no network, time-out, read-only folder, full disk
         raise DataError(f"{file} ({file.size / 1e6:.1f} MB) could not be fetched from {file.url} into {folder}: {_reason(error)}. "
                         "Check the network, or set DLBOOK_CACHE to a folder you can write to, or DLBOOK_MIRROR to one that holds the file.") from error
+
+
+def _download(file, url, target, store):
+    """Download to a temporary file and check it; pooch itself knows no checksum of which only the first digits are published."""
+    pooch.HTTPDownloader(progressbar=os.isatty(2))(url, target, store)
+    if not _is_whole(target, file):
+        raise ValueError(f"wrong {_should_be(file)}")
 
 
 def _reason(error):
