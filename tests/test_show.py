@@ -122,3 +122,12 @@ def test_frames_hold_a_picture_each_with_alt_text():
     assert len(set(sources)) == 3 and 'alt="one"' in sources[0] and all("data:image/png;base64," in s for s in sources)
     with pytest.raises(ValueError, match="3 pictures and 1 captions"):
         show.frames(images, ["one"], "image")
+
+
+def test_spread_shows_every_seed_and_the_means():
+    fig = show.spread({"plain": {8: [0.9, 0.8], 20: [0.5, 0.7]}, "residual": {8: [0.9], 20: [1.0]}}, "Depth", "layers", "accuracy")
+    lines = [line.get_ydata().tolist() for line in fig.axes[0].lines]
+    assert lines == [[pytest.approx(0.85), pytest.approx(0.6)], [0.9, 0.8, 0.5, 0.7], [0.9, 1.0], [0.9, 1.0]]
+    for nothing in ({}, {"plain": {8: []}}):
+        with pytest.raises(ValueError, match="each x with a value or more; got"):
+            show.spread(nothing, "", "", "")

@@ -257,3 +257,34 @@ def confusion(matrix, title):
     ticks = range(len(matrix))
     ax.set(title=title, xlabel="predicted digit", ylabel="true digit", xticks=ticks, yticks=ticks)
     return fig
+
+
+def spread(series, title, xlabel, ylabel, limits=None, scale="linear"):
+    """Results of several seeds: a point for each, and a line through their means.
+
+    Args:
+        series: dict of label to a dict of x (a number) to the values of the seeds.
+        title: above it.
+        xlabel, ylabel: of the axes, with units.
+        limits: (lowest, highest) y shown, or None to fit the points.
+        scale: `linear` or `log`, of the x axis.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        ValueError: no series, more than there are colours, or an x without values.
+    """
+    if not 1 <= len(series) <= len(style.CYCLE) or any(not len(values) for points in series.values() for values in points.values()):
+        raise ValueError(f"a figure of spread needs one to {len(style.CYCLE)} series, each x with a value or more; got {series!r}.")
+    fig, ax = new_figure(5.6, 3.1)
+    for (label, points), colour, marker in zip(series.items(), style.CYCLE, style.MARKERS):
+        places = sorted(points)
+        ax.plot(places, [np.mean(points[x]) for x in places], color=colour, label=label)
+        ax.plot([x for x in places for _ in points[x]], [y for x in places for y in points[x]], marker, color=colour, alpha=0.55)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=limits, xscale=scale)
+    places = sorted({x for points in series.values() for x in points})
+    ax.set_xticks(places, [f"{x:g}" for x in places])
+    ax.minorticks_off()
+    ax.legend(fontsize=8)
+    return fig
