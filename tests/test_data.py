@@ -3,6 +3,7 @@ import dataclasses
 import gzip
 import hashlib
 import http.server
+import json
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import peers
 import pytest
 
-from dlbook import data
+from dlbook import data, profile
 from dlbook.data import labelled, official, registry
 from dlbook.data.clothes import NAMES as CLOTHES
 
@@ -251,3 +252,155 @@ def test_an_unknown_profile_is_refused(monkeypatch):
         data.digits("slow")
     with pytest.raises(ValueError, match="unknown profile 'slow'"):
         data.clothes("slow")
+
+
+def _save_h5(arrays, path, whole_model=False, split=False):
+    """Write Keras' older layout, one layer a weight's first name."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        root = file.create_group("model_weights") if whole_model else file
+        layers = list(dict.fromkeys(name.split("/")[0] for name in arrays))
+        for k, part in enumerate(([layers[:1], layers[1:]] if split else [layers])):
+            root.attrs[f"layer_names{k}" if split else "layer_names"] = [layer.encode() for layer in part]
+        for layer in layers:
+            names = [name for name in arrays if name.split("/")[0] == layer]
+            group = root.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name in names:
+                group[name] = arrays[name]
+
+
+def _save(arrays, path):
+    import torch
+    from safetensors.numpy import save_file
+
+    {".npz": lambda: np.savez(path, **arrays), ".h5": lambda: _save_h5(arrays, path), ".safetensors": lambda: save_file(arrays, path),
+     ".pth": lambda: torch.save({name: torch.tensor(array) for name, array in arrays.items()}, path)}[path.suffix]()
+
+
+FORMATS = (".npz", ".h5", ".safetensors", ".pth")
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {"conv1/kernel:0": rng.normal(size=(3, 3, 2, 4)).astype(np.float32), "conv1/bias:0": np.arange(4, dtype=np.float32),
+            "dense/kernel:0": rng.normal(size=(30, 20))}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(isinstance(a[k], np.ndarray) and a[k].dtype == b[k].dtype and np.array_equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_weights_of_each_format_come_back(arrays, tmp_path, ending):
+    _save(arrays, tmp_path / f"w{ending}")
+    assert same(data.weights.read(tmp_path / f"w{ending}"), arrays) and same(data.weights.read(str(tmp_path / f"w{ending}")), arrays)
+
+
+@pytest.mark.parametrize("options", [{"whole_model": True}, {"split": True}])
+def test_keras_files_of_whole_models_and_of_many_layers(arrays, tmp_path, options):
+    _save_h5(arrays, tmp_path / "w.h5", **options)
+    assert same(data.weights.read(tmp_path / "w.h5"), arrays)
+
+
+def test_a_file_that_keras_wrote(tmp_path):
+    profile.setup("keras")
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv1"), keras.layers.BatchNormalization(name="bn1")])
+    model.save(tmp_path / "w.h5")
+    read = list(data.weights.read(tmp_path / "w.h5").values())
+    assert len(read) == 6 and all(np.array_equal(a, b) for a, b in zip(read, model.get_weights()))
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("damage", [lambda body: body[:len(body) // 2], lambda body: body[:-40], lambda body: b"", lambda body: b"<html>no such file</html>"],
+                         ids=["half", "cut", "empty", "a page"])
+def test_damaged_weights_are_said(arrays, tmp_path, ending, damage):
+    path = tmp_path / f"w{ending}"
+    _save(arrays, path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=f"w{ending} is not a whole {ending} file of weights .*copy or download it again") as error:
+        data.weights.read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_never_unpickle(tmp_path):
+    """Objects that run code when they are unpickled are refused in both formats that could hold them."""
+    import torch
+
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path / "sprung").touch, ()
+
+    np.savez(tmp_path / "w.npz", a=np.array([Trap()], dtype=object))
+    torch.save({"a": Trap()}, tmp_path / "w.pth")
+    for ending in (".npz", ".pth"):
+        with pytest.raises(ValueError, match="is not a whole"):
+            data.weights.read(tmp_path / f"w{ending}")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_what_is_no_file_of_weights_is_said(tmp_path):
+    import h5py
+
+    with pytest.raises(ValueError, match="w.txt is in no known format of weights; known: .npz, .h5, .safetensors, .pth"):
+        data.weights.read(tmp_path / "w.txt")
+    with pytest.raises(FileNotFoundError, match="there is no file .*w.npz, and no registered file"):
+        data.weights.read(tmp_path / "w.npz")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["layers"] = np.zeros(3)
+    with pytest.raises(ValueError, match="not in Keras' layout: / has no layer_names"):
+        data.weights.read(tmp_path / "w.h5")
+    with pytest.raises(ValueError, match="no official weights of 'jax'; choose from: torchvision, keras"):
+        data.weights.read_official("jax", "vgg19")
+    with pytest.raises(ValueError, match="keras has no registered weights of 'alexnet'; it has: vgg16, vgg19"):
+        data.weights.read_official("keras", "alexnet")
+
+
+def test_every_official_network_is_registered():
+    names = [name for networks in data.weights.OFFICIAL.values() for name in networks.values()]
+    assert len(set(names)) == len(names) == 28 and set(names) <= registry.FILES.keys()
+
+
+def test_official_weights_have_the_names_of_today(empty, monkeypatch, tmp_path):
+    """Those of DenseNet are stored under names of an older torchvision."""
+    name = data.weights.OFFICIAL["torchvision"]["densenet121"]
+    path = tmp_path / "mirror" / name
+    path.parent.mkdir(parents=True)
+    _save({f"features.{part}": np.zeros(2) for part in ("norm0.bias", "denseblock1.denselayer10.norm.1.bias", "denseblock1.denselayer10.conv.2.weight")}, path)
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setitem(registry.FILES, name, dataclasses.replace(registry.FILES[name], sha256=registry.checksum(path)))
+    read = data.weights.read_official("torchvision", "densenet121")
+    assert sorted(read) == ["features.denseblock1.denselayer10.conv2.weight", "features.denseblock1.denselayer10.norm1.bias", "features.norm0.bias"]
+
+
+def test_eight_bit_kernels_come_back_as_numbers(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 2, 4))
+    low, scale = kernel.min(), np.ptp(kernel) / 255
+    np.savez(tmp_path / "w.npz", b_conv1_Wq=np.round((kernel - low) / scale).astype(np.uint8), b_conv1_Wscale=scale, b_conv1_Wmin=low,
+             b_conv1_b=np.zeros(4, np.float32), a_conv1_W=kernel.astype(np.float32), a_conv1_b=np.ones(4, np.float32))
+    read = data.weights.read(tmp_path / "w.npz")
+    assert sorted(read) == ["a_conv1.bias", "a_conv1.kernel", "b_conv1.bias", "b_conv1.kernel"] and {array.dtype for array in read.values()} == {np.dtype("float32")}
+    assert np.abs(read["b_conv1.kernel"] - kernel).max() <= scale / 2 + 1e-6 and np.array_equal(read["a_conv1.bias"], np.ones(4))
+
+
+@pytest.mark.parametrize("name, parameters, kernel, shape", [
+    ("vgg19/vgg19_conv_notop.npz", 20_024_384, "block5_conv4.kernel", (3, 3, 512, 512)),
+    ("mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz", 2_601_976, "conv_dw_13.depthwise_kernel", (3, 3, 768, 1)),
+    ("squeezenet/squeezenet_v1.0_dc.npz", 1_248_424, "fire9.conv3x3_2.weight", (256, 64, 3, 3)),
+])
+def test_weights_on_the_mirror(name, parameters, kernel, shape):
+    """As many numbers as the networks have parameters, all finite."""
+    at_hand(name)
+    read = data.weights.read(name)
+    assert sum(array.size for array in read.values()) == parameters and read[kernel].shape == shape
+    assert all(array.dtype == np.float32 and np.isfinite(array).all() for array in read.values())
+
+
+def test_class_names_on_the_mirror():
+    at_hand("imagenet_classes/imagenet_class_index.json")
+    classes = json.loads(data.fetch("imagenet_classes/imagenet_class_index.json").read_text())
+    assert len(classes) == 1000 and classes["0"][1] == "tench" and classes["999"][1] == "toilet_tissue"

@@ -1,4 +1,5 @@
 """Loaders by kind, and the registry of downloadable files."""
+from dlbook.data import weights
 from dlbook.data.check import as_images
 from dlbook.data.clothes import clothes
 from dlbook.data.handwritten import digits
@@ -6,4 +7,4 @@ from dlbook.data.labelled import Labelled
 from dlbook.data.photo import digit_from_photo, frame
 from dlbook.data.registry import DataError, fetch
 
-__all__ = ["DataError", "Labelled", "as_images", "clothes", "digit_from_photo", "digits", "fetch", "frame"]
+__all__ = ["DataError", "Labelled", "as_images", "clothes", "digit_from_photo", "digits", "fetch", "frame", "weights"]
