@@ -61,9 +61,29 @@ def make_venv():
 def install(extras):
     """Install the package and its pinned dependencies into `.venv`."""
     print(f"Installing the pinned dependencies into .venv (3 GB, some minutes; details in {LOG.relative_to(ROOT)}) ...", flush=True)
-    command = [python_of(VENV), "-m", "pip", "install", "--retries", "2", "--disable-pip-version-check", "--constraint", "constraints.txt",
-               "--editable", f".[{','.join(sorted(extras))}]"]
-    if _run(command) != 0:
+    _pip("--editable", f".[{','.join(sorted(extras))}]")
+    for requirement in without_dependencies(extras):
+        _pip("--no-deps", requirement)
+
+
+def without_dependencies(extras):
+    """What the extras want installed without its own dependencies.
+
+    Args:
+        extras: extras of pyproject.toml.
+
+    Returns:
+        list of str, pinned requirements.
+    """
+    import tomllib  # new in the Python that check_machine asks for
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dlbook"]["alone"]
+    return [requirement for extra in sorted(extras) for requirement in listed.get(extra, [])]
+
+
+def _pip(*words):
+    command = [python_of(VENV), "-m", "pip", "install", "--retries", "2", "--disable-pip-version-check", "--constraint", "constraints.txt"]
+    if _run([*command, *words]) != 0:
         raise Stop(reason(LOG.read_text(errors="replace")))
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import bootstrap
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TOML = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, ALONE = TOML["project"], TOML["tool"]["dlbook"]["alone"]
 PINS = {line.split("==")[0].lower().replace("_", "-"): line.split("==")[1]
         for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
 MAKE = shutil.which("make")
@@ -32,6 +34,46 @@ def direct_dependencies():
 def test_every_direct_dependency_is_pinned_as_in_the_lock_file():
     for name, version in direct_dependencies():
         assert PINS[name.lower()] == version, name
+
+
+def test_what_is_installed_alone_is_pinned_and_fits():
+    """The peer of the tests is made for the very PyTorch that is pinned, and what it needs otherwise is there."""
+    from importlib import metadata
+
+    assert bootstrap.without_dependencies({"cpu", "book"}) == [] and bootstrap.without_dependencies({"cpu", "test"}) == ALONE["test"]
+    for line in [line for lines in ALONE.values() for line in lines]:
+        name, version = line.split("==")
+        assert metadata.version(name).split("+")[0] == version
+        needs = [Requirement(need) for need in metadata.requires(name) if "extra ==" not in need]
+        assert any(need.name == "torch" for need in needs)
+        assert all(need.specifier.contains(PINS[need.name.lower()]) for need in needs)
+
+
+def test_each_pip_call_is_held_to_the_pins(monkeypatch, tmp_path):
+    """The second call, without dependencies, comes with the extra `test` only; where one fails, the reason is said."""
+    calls, status = [], iter([0, 0, 0, 0, 1])
+    (tmp_path / "install.log").write_text("ERROR: No matching distribution found for torchvision==0.28.0")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "LOG", tmp_path / "install.log")
+    monkeypatch.setattr(bootstrap, "_run", lambda command: calls.append([str(word) for word in command]) or next(status))
+    bootstrap.install({"cpu", "book"})
+    bootstrap.install({"cpu", "test"})
+    assert [call[-2:] for call in calls] == [["--editable", ".[book,cpu]"], ["--editable", ".[cpu,test]"], ["--no-deps", "torchvision==0.28.0"]]
+    assert all(call[call.index("--constraint") + 1] == "constraints.txt" for call in calls)
+    with pytest.raises(bootstrap.Stop, match="could not install the dependencies: ERROR: No matching distribution found for torchvision"):
+        bootstrap.install({"test"})
+
+
+def test_a_changed_pin_makes_the_setup_stale(monkeypatch, tmp_path):
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    before = bootstrap.wanted({"test"})
+    text = (tmp_path / "pyproject.toml").read_text()
+    assert bootstrap.wanted({"test"}) == before and "torchvision==0.28.0" in text
+    (tmp_path / "pyproject.toml").write_text(text.replace("torchvision==0.28.0", "torchvision==0.28.1"))
+    assert bootstrap.wanted({"test"}) != before
 
 
 def test_conda_binder_and_hubs_get_the_same_versions():
