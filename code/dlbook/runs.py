@@ -212,7 +212,8 @@ def main(arguments=None):
     known = tasks(options.system)
     unknown = [task for task in options.task if task not in known]
     if unknown:
-        print(f"{options.system} has no task {unknown[0]!r}; " + (f"there are: {', '.join(known)}." if known else "it is recorded without tasks."), file=sys.stderr)
+        remedy = f"there are: {', '.join(known)}" if known else "it is recorded without tasks"
+        print(f"{options.system} has no task {unknown[0]!r}; {remedy}.", file=sys.stderr)
         return 2
     try:
         for task, framework, seed in itertools.product(options.task or known or (None,), options.framework, options.seed):

@@ -74,7 +74,8 @@ def _fashion(name, size, sha256):
 
 def _torchvision(name, mebibytes):
     start = name.removesuffix(".pth").rpartition("-")[2]  # torchvision's convention
-    return File("torchvision", name, official.TORCHVISION_URL + name, None, round(mebibytes * 2**20), official.TORCHVISION_LICENCE, sha256_start=start)
+    return File("torchvision", name, official.TORCHVISION_URL + name, None, round(mebibytes * 2**20), official.TORCHVISION_LICENCE,
+                sha256_start=start)
 
 
 def _keras(path, md5, parameters, licence):
