@@ -14,7 +14,7 @@ def train(system, build, architecture, training, framework, seed, folder, task):
         system: for example `cnn/resnet`.
         build: name of the function that builds a network.
         architecture: what it builds.
-        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: train.settings.Training.
         framework: `keras` or `torch`.
         seed: starting weights, order of the batches, dropout.
         folder: where the weights of the shipped run are written.

@@ -1,6 +1,6 @@
 """Starting weights of a network: drawn from a seed, given, read from a file, or the official ones."""
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,10 +31,16 @@ class Official:
         architecture: the architecture they belong to.
         file: registered name, `<item>/<file>`.
         names: function of one of our layers' names -> that layer's name in the file.
+        free: fields of the architecture that the weights do not depend on, for example `size`.
     """
     architecture: object
     file: str
     names: object
+    free: tuple = ()
+
+    def fits(self, a):
+        """Whether the weights are for architecture `a`."""
+        return type(a) is type(self.architecture) and replace(self.architecture, **{name: getattr(a, name) for name in self.free}) == a
 
 
 def weights_for(weights, shapes, rows, seed, official=(), a=None):
@@ -62,19 +68,53 @@ def weights_for(weights, shapes, rows, seed, official=(), a=None):
 
 
 def _official(rows, official, a):
-    found = [entry for entry in official if entry.architecture == a]
+    found = [entry for entry in official if entry.fits(a)]
     if not found:
         known = ", ".join(entry.file for entry in official) or "none"
         raise ValueError(f"there are no official weights for this architecture; there are these files, each for one: {known}.")
     from dlbook.data import weights as files
 
-    arrays = files.read(found[0].file)
-    return from_torchvision(arrays, rows, found[0].names) if found[0].file.endswith(".pth") else from_keras(arrays, rows, found[0].names)
+    arrays = by_layer(files.read(found[0].file))
+    convert = from_torchvision if any(name.endswith(".weight") for name in arrays) else from_keras
+    return convert(arrays, rows, found[0].names)
 
 
+def by_layer(arrays):
+    """Weights of any file under names `<layer>.<weight>`.
+
+    Args:
+        arrays: dict of name to array; Keras' files say `conv1/kernel:0`, the oldest ones `block1_conv1_W_1:0`.
+
+    Returns:
+        dict of `<layer>.<weight>` to array.
+    """
+    return {_by_layer(name): array for name, array in arrays.items()}
+
+
+def _by_layer(name):
+    name = name.removesuffix(":0").replace("/", ".")
+    for old, new in (("_W_1", ".kernel"), ("_b_1", ".bias")):
+        name = name.removesuffix(old) + new if name.endswith(old) else name
+    return name
+
+
+def check_size(a):
+    """Refuse to count the operations of an architecture that reads images of any size."""
+    if a.size is None:
+        raise ValueError(f"operations are counted at a size, and this network reads images of any; build it for one: replace(a, size={SIZE}).")
+
+
+def check_classifier(a):
+    """Refuse to predict with an architecture without a classifier."""
+    if not getattr(a, "top", True):
+        raise ValueError("this network has no classifier (top=False); build it with top=True, or ask for its features.")
+
+
+SIZE = 224  # pixels; what networks for ImageNet mostly read
 WEIGHTS = {"conv": ("weight", "bias"), "depthwise": ("weight", "bias"), "dense": ("weight", "bias"),
            "norm": ("weight", "bias", "running_mean", "running_var")}
 KINDS = {"conv": "Conv2D", "depthwise": "DepthwiseConv2D", "dense": "Dense", "norm": "BatchNormalization"}
+SEPARABLE = {"depthwise": "depthwise", "conv": "pointwise"}  # a separable layer of Keras is two of ours, with a kernel each
 
 
 def from_torchvision(arrays, rows, names):
@@ -112,11 +152,13 @@ def from_keras(arrays, rows, names):
     Returns:
         dict of name to array.
     """
+    arrays = {_todays_name(name): array for name, array in arrays.items()}
     state, maps, before = {}, None, None
     for row in rows:
         maps = before if row.kind == "flatten" else maps
         for theirs, ours in layout.NAMES.get(KINDS.get(row.kind), {}).items():
-            array = arrays.get(f"{names(row.name)}.{theirs}")
+            layer = names(row.name)
+            array = arrays.get(f"{layer}.{theirs}", arrays.get(f"{layer}.{SEPARABLE.get(row.kind, '')}_{theirs}"))
             if array is not None:
                 if theirs == "kernel":
                     array = layout.kernel(KINDS[row.kind], array.reshape(array.shape[-2:]) if row.kind == "dense" else array, maps)
@@ -124,3 +166,9 @@ def from_keras(arrays, rows, names):
                 state[f"{row.name}.{ours}"] = np.ascontiguousarray(array)
         before = row.shape
     return state
+
+
+def _todays_name(name):
+    """`conv1/kernel:0`, as files have it, and `conv1.depthwise_kernel`, as Keras once said, are `conv1.kernel`."""
+    layer, _, weight = name.removesuffix(":0").replace("/", ".").rpartition(".")
+    return f"{layer.partition('.')[0]}.{weight.removeprefix('depthwise_')}"

@@ -49,6 +49,47 @@ def totals(rows):
     return Totals(*(sum(getattr(row, name) for row in rows) for name in ("parameters", "statistics", "operations")))
 
 
+def depth(rows):
+    """Layers with weights on the longest path from the input to the last row.
+
+    Args:
+        rows: list of Row; a path `three_a` goes on from the end of the path `three`.
+
+    Returns:
+        int: convolutions and dense layers, without those of auxiliary heads (blocks called `aux...`).
+    """
+    found = {}
+    for row in rows:
+        if row.kind in ("conv", "depthwise", "dense") and not row.block.startswith("aux"):
+            # Outside blocks every layer is on the path.
+            paths = found.setdefault(row.block, {})
+            paths[row.branch] = paths.get(row.branch, 0) + 1
+    return sum(_longest(paths) for paths in found.values())
+
+
+def _longest(paths):
+    """Of one block: the path with most layers, with what it goes on from."""
+    return max(sum(n for start, n in paths.items() if not start or path == start or path.startswith(start + "_")) for path in paths)
+
+
+def sides(size):
+    """Height and width of the images that a network reads.
+
+    Args:
+        size: side of a square image, (height, width), or None: any.
+
+    Returns:
+        (H, W), or (None, None).
+
+    Raises:
+        ValueError: anything else.
+    """
+    both = size if isinstance(size, tuple) else (size, size)
+    if len(both) != 2 or not all(isinstance(side, int) and side > 0 for side in both) and both != (None, None):
+        raise ValueError(f"size must be a whole number of pixels above 0, or (height, width); got {size!r}.")
+    return both
+
+
 def output_size(size, kernel, stride=1, padding="same", ceil=False):
     """Side of what a convolution or pooling gives.
 
@@ -86,10 +127,10 @@ class Tape:
     """Writes a table layer by layer and keeps the shape of the maps.
 
     Args:
-        size: side of the input image in pixels.
+        size: side of the input image in pixels, or (height, width).
         channels: of the input image.
     """
-    size: int
+    size: int | tuple
     channels: int = 3
     rows: list = field(default_factory=list)
     shape: tuple = None
@@ -97,7 +138,7 @@ class Tape:
     _branch: str = ""
 
     def __post_init__(self):
-        self.shape = (self.size, self.size, self.channels)
+        self.shape = (*sides(self.size), self.channels)
         self._write("input", "input", self.shape)
 
     def _write(self, name, kind, shape, **more):
@@ -114,10 +155,11 @@ class Tape:
 
     def depthwise(self, name, kernel, stride=1, padding="same", bias=False):
         """A convolution of each map by itself."""
-        side, channels = output_size(self.shape[0], kernel, stride, padding), self.shape[2]
+        height, width = (output_size(side, kernel, stride, padding) for side in self.shape[:2])
+        channels = self.shape[2]
         weights = kernel * kernel * channels
-        self._write(name, "depthwise", (side, side, channels), parameters=weights + bias * channels,
-                    operations=weights * side * side, note=_note(kernel, kernel, stride))
+        self._write(name, "depthwise", (height, width, channels), parameters=weights + bias * channels,
+                    operations=weights * height * width, note=_note(kernel, kernel, stride))
 
     def norm(self, name, scale=True):
         """Batch normalisation: a shift, mostly a scale, and two moving statistics a channel."""
@@ -130,8 +172,8 @@ class Tape:
 
     def pool(self, name, kernel, stride, padding="valid", kind="max", ceil=False):
         """Max or average pooling."""
-        side = output_size(self.shape[0], kernel, stride, padding, ceil)
-        self._write(name, "pool", (side, side, self.shape[2]), note=f"{kind}, {_note(kernel, kernel, stride)}")
+        height, width = (output_size(side, kernel, stride, padding, ceil) for side in self.shape[:2])
+        self._write(name, "pool", (height, width, self.shape[2]), note=f"{kind}, {_note(kernel, kernel, stride)}")
 
     def global_pool(self, name):
         """The mean of each map."""

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from dlbook.cnn.blocks import start
 from dlbook.cnn.blocks.images import as_inputs
-from dlbook.cnn.blocks.table import Totals
+from dlbook.cnn.blocks.table import Totals, sides
 from dlbook.parity import layout
 from dlbook.train import initial
 from dlbook.train import with_keras as train
@@ -25,8 +25,8 @@ def precision(dtype):
 
 
 def images(a):
-    """The network's input: N, size, size, channels."""
-    return keras.Input((a.size, a.size, a.channels), dtype=keras.config.dtype_policy().name, name="input")
+    """The network's input: N, H, W, channels."""
+    return keras.Input((*sides(a.size), a.channels), dtype=keras.config.dtype_policy().name, name="input")
 
 
 def conv(x, name, filters, kernel, stride=1, padding="same", groups=1, bias=False):
@@ -76,17 +76,39 @@ def relu(x, name):
     return layers.ReLU(name=name)(x)
 
 
-def max_pool(x, name, kernel, stride, padding="valid"):
-    """The largest of each window; `padding` as for `conv`, but what is outside never wins."""
+def max_pool(x, name, kernel, stride, padding="valid", ceil=False):
+    """The largest of each window; `padding` as for `conv`, but what is outside never wins.
+
+    `ceil`, for windows without padding: the last one may hang over the border, instead of leaving the last pixels out.
+    """
+    if ceil and padding in ("valid", 0):
+        padding = _hanging(x.shape[1], kernel, stride)
     if padding not in ("same", "valid", 0):
         # Zeros would win over negative numbers; behind a ReLU there are none.
         return layers.MaxPooling2D(kernel, stride, name=name)(layers.ZeroPadding2D(padding, name=f"{name}_pad")(x))
     return layers.MaxPooling2D(kernel, stride, padding or "valid", name=name)(x)
 
 
-def average_pool(x, name, kernel, stride, padding="valid"):
-    """The mean of each window; pixels outside the map are not counted."""
+def _hanging(size, kernel, stride):
+    """The padding of windows whose last one hangs over the border: `same` where it adds the very same pixels."""
+    over = -(size - kernel) % stride
+    if over == 1 and -(-size // stride) == (size + 1 - kernel) // stride + 1:
+        return "same"
+    return ((0, over), (0, over)) if over else "valid"
+
+
+def average_pool(x, name, kernel, stride, padding="valid", counted=False):
+    """The mean of each window; pixels outside the map count as zeros (`counted`) or not at all."""
+    if counted and padding == "same":
+        if stride != 1 or kernel % 2 == 0:
+            raise ValueError(f"zeros outside are counted for odd windows with stride 1; got kernel {kernel}, stride {stride}.")
+        x, padding = layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
     return layers.AveragePooling2D(kernel, stride, padding, name=name)(x)
+
+
+def adaptive_pool(x, name, side):
+    """The means of side x side windows that cover the map and overlap where they must: N, H, W, C -> N, side, side, C."""
+    return layers.AdaptiveAveragePooling2D(side, name=name)(x)
 
 
 def global_pool(x, name="pool"):
@@ -134,7 +156,11 @@ def count_operations(model):
 
     Returns:
         Totals for one image of the size the model was built for.
+
+    Raises:
+        ValueError: it was built for any size.
     """
+    start.check_size(model.a)
     return Totals(
         sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         sum(int(np.prod(w.shape)) for w in model.non_trainable_weights if w.dtype != "uint32"),  # not dropout's seed
@@ -163,7 +189,7 @@ def fit(model, data, training, seed=0, on_step=None, progress=True):
     Args:
         model: the network, trained in place.
         data: has `train_images`, `train_labels`, `test_images`, `test_labels`.
-        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: train.settings.Training.
         seed: order of the batches.
         on_step: called as on_step(step, loss) after each step.
         progress: show a progress line.
@@ -186,8 +212,9 @@ def predict(model, images):
         (N, num_classes) array; each row sums to 1.
 
     Raises:
-        TypeError, ValueError: the images have a wrong dtype, shape or range.
+        TypeError, ValueError: the images have a wrong dtype, shape or range, or the network has no classifier.
     """
+    start.check_classifier(model.a)
     return np.asarray(ops.softmax(train.logits_of(model, to_inputs(model, images), 100)))
 
 

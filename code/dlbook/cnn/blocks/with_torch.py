@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from dlbook import profile
 from dlbook.cnn.blocks import start
 from dlbook.cnn.blocks.images import as_inputs
-from dlbook.cnn.blocks.table import Totals
+from dlbook.cnn.blocks.table import Totals, sides
 from dlbook.parity import layout
 from dlbook.train import initial
 from dlbook.train import with_torch as train
@@ -66,26 +66,33 @@ class Norm(nn.BatchNorm2d):
 
 
 class MaxPool(nn.Module):
-    """The largest of each window; `padding` as for `conv`, but what is outside never wins."""
+    """The largest of each window; `padding` as for `conv`, but what is outside never wins.
 
-    def __init__(self, kernel, stride, padding="valid"):
+    `ceil`, for windows without padding: the last one may hang over the border, instead of leaving the last pixels out.
+    """
+
+    def __init__(self, kernel, stride, padding="valid", ceil=False):
         super().__init__()
-        self.kernel, self.stride, self.padding = (kernel, kernel), (stride, stride), padding
+        self.kernel, self.stride, self.padding, self.ceil = (kernel, kernel), (stride, stride), padding, ceil
 
     def forward(self, x):
         if self.padding == "same":
             return F.max_pool2d(same_pad(x, self.kernel, self.stride, -torch.inf), self.kernel, self.stride)
-        return F.max_pool2d(x, self.kernel, self.stride, 0 if self.padding == "valid" else self.padding)
+        return F.max_pool2d(x, self.kernel, self.stride, 0 if self.padding == "valid" else self.padding, ceil_mode=self.ceil)
 
 
 class AveragePool(nn.Module):
-    """The mean of each window; pixels outside the map are not counted."""
+    """The mean of each window; pixels outside the map count as zeros (`counted`) or not at all."""
 
-    def __init__(self, kernel, stride, padding="valid"):
+    def __init__(self, kernel, stride, padding="valid", counted=False):
         super().__init__()
-        self.kernel, self.stride, self.padding = (kernel, kernel), (stride, stride), padding
+        if counted and padding == "same" and (stride != 1 or kernel % 2 == 0):
+            raise ValueError(f"zeros outside are counted for odd windows with stride 1; got kernel {kernel}, stride {stride}.")
+        self.kernel, self.stride, self.padding, self.counted = (kernel, kernel), (stride, stride), padding, counted
 
     def forward(self, x):
+        if self.padding == "same" and self.stride == (1, 1) and self.kernel[0] % 2:
+            return F.avg_pool2d(x, self.kernel, 1, self.kernel[0] // 2, count_include_pad=self.counted)
         mean = F.avg_pool2d(self._padded(x), self.kernel, self.stride)
         if self.padding == "valid":
             return mean
@@ -95,6 +102,10 @@ class AveragePool(nn.Module):
 
     def _padded(self, x):
         return x if self.padding == "valid" else same_pad(x, self.kernel, self.stride)
+
+
+class AdaptivePool(nn.AdaptiveAvgPool2d):
+    """The means of side x side windows that cover the map and overlap where they must: N, C, H, W -> N, C, side, side."""
 
 
 class GlobalPool(nn.Module):
@@ -140,14 +151,18 @@ def count_operations(model):
 
     Returns:
         Totals for one image of the size of its architecture.
+
+    Raises:
+        ValueError: it reads images of any size.
     """
+    start.check_size(model.a)
     counts, hooks = [], []
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             # Every place of the output takes each weight of the kernel once.
             hooks.append(module.register_forward_hook(lambda layer, _, y: counts.append(layer.weight.numel() * y[0, 0].numel())))
     shadows = {name: value.to("meta") for name, value in model.state_dict().items()}
-    image = torch.empty(1, model.a.channels, model.a.size, model.a.size, dtype=next(model.parameters()).dtype, device="meta")
+    image = torch.empty(1, model.a.channels, *sides(model.a.size), dtype=next(model.parameters()).dtype, device="meta")
     training = model.training
     torch.func.functional_call(model.eval(), shadows, image)
     model.train(training)
@@ -169,7 +184,7 @@ def fit(model, data, training, seed=0, on_step=None, progress=True):
     Args:
         model: the network, trained in place.
         data: has `train_images`, `train_labels`, `test_images`, `test_labels`.
-        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: train.settings.Training.
         seed: order of the batches.
         on_step: called as on_step(step, loss) after each step.
         progress: show a progress line.
@@ -194,8 +209,9 @@ def predict(model, images):
         (N, num_classes) array; each row sums to 1.
 
     Raises:
-        TypeError, ValueError: the images have a wrong dtype, shape or range.
+        TypeError, ValueError: the images have a wrong dtype, shape or range, or the network has no classifier.
     """
+    start.check_classifier(model.a)
     return torch.tensor(train.logits_of(model, to_inputs(model, images), 100)).softmax(1).numpy()
 
 
