@@ -35,9 +35,9 @@ class Zoo:
 
 
 def batch(a, n=4, seed=1, dtype="float64"):
-    """Images (N, size, size, channels) in [0, 1] and labels."""
+    """Images (N, H, W, channels) in [0, 1] and labels."""
     rng = np.random.default_rng(seed)
-    return rng.random((n, a.size, a.size, a.channels)).astype(dtype), rng.integers(0, a.num_classes, n)
+    return rng.random((n, *table.sides(a.size), a.channels)).astype(dtype), rng.integers(0, a.num_classes, n)
 
 
 def twins(zoo, a, dtype="float64", seed=3):
@@ -96,7 +96,7 @@ def torch_shapes(t):
         flat = name.replace(".", "_")
         hooks.append(module.register_forward_hook(lambda _, __, y, flat=flat: shapes.update({flat: _channels_last(y)})))
     shadows = {name: value.to("meta") for name, value in t.state_dict().items()}
-    image = torch.empty(1, t.a.channels, t.a.size, t.a.size, dtype=next(t.parameters()).dtype, device="meta")
+    image = torch.empty(1, t.a.channels, *table.sides(t.a.size), dtype=next(t.parameters()).dtype, device="meta")
     torch.func.functional_call(t.eval(), shadows, image)
     for hook in hooks:
         hook.remove()
@@ -252,7 +252,7 @@ def check_keras_applications(zoo, a, peer, names, tolerance=1e-4):
             if len(variable.shape) == 1:
                 near = 1 if variable.name in ("gamma", "moving_variance") else 0
                 variable.assign(near + 0.1 * rng.uniform(-1, 1, variable.shape))
-            arrays[f"{layer.name}.{'kernel' if 'kernel' in variable.name else variable.name}"] = np.asarray(variable)
+            arrays[f"{layer.name}.{variable.name}"] = np.asarray(variable)
     state = start.from_keras(arrays, zoo.spec.table(a), names)
     images, _ = batch(a, 2, dtype="float32")
     inputs = zoo.with_keras.to_inputs(zoo.keras(a, weights=state), images)

@@ -82,19 +82,21 @@ def max_pool(x, name, kernel, stride, padding="valid", ceil=False):
     `ceil`, for windows without padding: the last one may hang over the border, instead of leaving the last pixels out.
     """
     if ceil and padding in ("valid", 0):
-        padding = _hanging(x.shape[1], kernel, stride)
+        padding = _hanging(x.shape[1:3], kernel, stride)
     if padding not in ("same", "valid", 0):
         # Zeros would win over negative numbers; behind a ReLU there are none.
         return layers.MaxPooling2D(kernel, stride, name=name)(layers.ZeroPadding2D(padding, name=f"{name}_pad")(x))
     return layers.MaxPooling2D(kernel, stride, padding or "valid", name=name)(x)
 
 
-def _hanging(size, kernel, stride):
+def _hanging(shape, kernel, stride):
     """The padding of windows whose last one hangs over the border: `same` where it adds the very same pixels."""
-    over = -(size - kernel) % stride
-    if over == 1 and -(-size // stride) == (size + 1 - kernel) // stride + 1:
+    if None in shape:
+        raise ValueError("pooling that rounds up needs maps of a known size; give the architecture a size.")
+    over = [-(size - kernel) % stride for size in shape]
+    if over == [1, 1] and all(-(-size // stride) == (size + 1 - kernel) // stride + 1 for size in shape):
         return "same"
-    return ((0, over), (0, over)) if over else "valid"
+    return tuple((0, pixels) for pixels in over) if any(over) else "valid"
 
 
 def average_pool(x, name, kernel, stride, padding="valid", counted=False):
