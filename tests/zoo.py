@@ -12,6 +12,7 @@ from dlbook.cnn.blocks import start, table  # noqa: E402  (profile.setup comes f
 from dlbook.parity import compare  # noqa: E402
 from dlbook.parity import with_keras as keras_steps  # noqa: E402
 from dlbook.parity import with_torch as torch_steps  # noqa: E402
+from dlbook.train.settings import Training  # noqa: E402
 
 OUTPUTS = {"float64": 1e-12, "float32": 1e-5}
 # Backward through dozens of layers of batch normalisation over a handful of pixels, rounding errors grow.
@@ -165,13 +166,6 @@ def _check_weights(k, t, tolerance, n):
 def check_overfits(zoo, a, epochs=60, learning_rate=2e-3, n=16):
     """Test 6: each twin learns one batch by heart (noise: there is nothing else to learn)."""
     from types import SimpleNamespace
-
-    @dataclass(frozen=True)
-    class Training:
-        epochs: int
-        batch_size: int
-        learning_rate: float
-        epsilon: float = 1e-7
 
     images, labels = batch(a, n, dtype="float32")
     data = SimpleNamespace(train_images=images, train_labels=labels, test_images=images, test_labels=labels)

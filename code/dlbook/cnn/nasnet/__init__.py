@@ -1,0 +1,1 @@
+"""NASNet-A: two cells found by a search, repeated and stacked into a network."""
