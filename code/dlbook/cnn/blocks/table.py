@@ -1,6 +1,6 @@
 """The table of a network's layers, computed from its architecture by arithmetic alone: shapes, parameters, operations."""
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,41 @@ def depth(rows):
 def _longest(paths):
     """Of one block: the path with most layers, with what it goes on from."""
     return max(sum(n for start, n in paths.items() if not start or path == start or path.startswith(start + "_")) for path in paths)
+
+
+def checked(write, a):
+    """A network's table, or where its images are too small, how large they must be.
+
+    Args:
+        write: function of an architecture -> list of Row.
+        a: architecture with a `size`.
+
+    Returns:
+        list of Row.
+
+    Raises:
+        ValueError: no size, or one at which nothing is left for a window to see.
+    """
+    if a.size is None:
+        raise ValueError("this network's pooling depends on the size of the images; got size None: give a number of pixels.")
+    sides(a.size)
+    try:
+        return write(a)
+    except ValueError as error:
+        enough = next((size for size in range(1, LARGE) if _fits(write, replace(a, size=size))), None)
+        if enough is None:
+            raise
+        raise ValueError(f"images of size {a.size} are too small: this network reads {enough} x {enough} pixels or more; {error}") from None
+
+
+LARGE = 1000  # pixels; where the search for the smallest image ends
+
+
+def _fits(write, a):
+    try:
+        return bool(write(a))
+    except ValueError:
+        return False
 
 
 def sides(size):
@@ -174,6 +209,10 @@ class Tape:
         """Max or average pooling."""
         height, width = (output_size(side, kernel, stride, padding, ceil) for side in self.shape[:2])
         self._write(name, "pool", (height, width, self.shape[2]), note=f"{kind}, {_note(kernel, kernel, stride)}")
+
+    def adaptive_pool(self, name, side):
+        """The means of side x side windows that cover the map and overlap where they must."""
+        self._write(name, "pool", (side, side, self.shape[2]), note=f"means of {side} x {side} windows")
 
     def global_pool(self, name):
         """The mean of each map."""
