@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dlbook.publish import notebooks
 from dlbook.train import initial
-from dlbook.train.batches import half_cosine, order, steps
+from dlbook.train.batches import half_cosine, mirrored, order, steps
 
 
 @given(n=st.integers(1, 200), batch_size=st.integers(1, 64), epoch=st.integers(0, 5), seed=st.integers(0, 3))
@@ -21,6 +21,13 @@ def test_every_example_is_shown_once_an_epoch(n, batch_size, epoch, seed):
 def test_each_epoch_and_seed_has_its_own_order():
     orders = {tuple(np.concatenate(order(50, 10, epoch, seed))) for epoch in range(3) for seed in range(3)}
     assert len(orders) == 9
+
+
+def test_half_of_the_images_are_mirrored_another_half_each_epoch():
+    epochs = np.stack([mirrored(4000, epoch, 0) for epoch in range(4)])
+    assert abs(epochs.mean(1) - 0.5).max() < 0.03  # four standard deviations
+    assert abs(np.corrcoef(epochs) - np.eye(4)).max() < 0.07
+    assert (mirrored(4000, 0, 0) == epochs[0]).all() and (mirrored(4000, 0, 1) != epochs[0]).any()
 
 
 def test_the_learning_rate_falls_along_half_a_cosine():

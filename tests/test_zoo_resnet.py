@@ -106,3 +106,25 @@ def test_wrong_settings_are_said():
         with_torch.resnet(TINY, weights="official")
     with pytest.raises(ValueError, match="a width and a block or more; got blocks \\(1, 1\\)"):
         spec.Architecture((1, 1))
+
+
+def test_the_twins_train_alike_on_mirrored_images():
+    """Whole histories of `fit`, step by step, in float64."""
+    from dlbook import data
+    from dlbook.parity import compare
+    from dlbook.train.settings import Training
+
+    whole = data.digits("quick")
+    part = replace(whole, train_images=whole.train_images[:90], train_labels=whole.train_labels[:90], test_images=whole.test_images[:40],
+                   test_labels=whole.test_labels[:40])
+    a = replace(spec.SMALL, widths=(4, 6, 8))
+    seen = []
+    for twin in (with_keras, with_torch):
+        seen.append([])
+        training = Training(2, 32, 1e-3, epsilon=1e-10, mirror=True)
+        twin.fit(twin.resnet(a, 1, dtype="float64"), part, training, 4, on_step=lambda _, loss: seen[-1].append(loss), progress=False)
+    assert len(seen[0]) == 6 and compare.difference(*seen) < 1e-4
+    plain = []
+    with_torch.fit(with_torch.resnet(a, 1, dtype="float64"), part, Training(2, 32, 1e-3, epsilon=1e-10), 4,
+                   on_step=lambda _, loss: plain.append(loss), progress=False)
+    assert compare.difference(plain, seen[1]) > 1e-3

@@ -18,6 +18,15 @@ def order(n, batch_size, epoch, seed):
     return [shuffled[i:i + batch_size] for i in range(0, n, batch_size)]
 
 
+def mirrored(n, epoch, seed):
+    """Which examples are shown mirrored, left for right, in an epoch: half of them, drawn anew each time.
+
+    Returns:
+        (n,) array of bool.
+    """
+    return np.random.default_rng([seed, epoch, 1]).random(n) < 0.5
+
+
 def steps(n, training):
     """Number of steps of a whole training of n examples."""
     return training.epochs * -(-n // training.batch_size)

@@ -12,11 +12,13 @@ class Training:
         learning_rate: at the first step; 0 at the last.
         epsilon: added to the root in Adam; Keras' default. Keras adds it before the second moment's bias correction, PyTorch
             after it ("epsilon-hat"), which moves the loss of the first epoch by less than 1e-4.
+        mirror: show a random half of the images mirrored, left for right; right for things that have no reading direction.
     """
     epochs: int
     batch_size: int
     learning_rate: float
     epsilon: float = 1e-7
+    mirror: bool = False
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):

@@ -2,7 +2,7 @@
 import keras
 import numpy as np
 
-from dlbook.train.batches import half_cosine, order, steps
+from dlbook.train.batches import half_cosine, mirrored, order, steps
 from dlbook.train.progress import Progress
 
 
@@ -14,7 +14,7 @@ def fit(model, inputs, labels, training, validation=None,
         model: inputs (N, H, W, C) -> logits (N, num_classes); trained in place.
         inputs: (N, H, W, C) array of the model's dtype.
         labels: (N,) int64 array.
-        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: settings.Training.
         validation: (inputs, labels) measured after each epoch, or None.
         seed: order of the batches.
         on_step: called as on_step(step, loss) after each step.
@@ -30,7 +30,7 @@ def fit(model, inputs, labels, training, validation=None,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    batches = _Batches(inputs, labels, training.batch_size, seed)
+    batches = _Batches(inputs, labels, training, seed)
     with Progress(training.epochs, "training in Keras, epoch", progress) as bar:
         history = model.fit(
             batches, epochs=training.epochs, shuffle=False, verbose=0,
@@ -60,21 +60,26 @@ def logits_of(model, inputs, batch_size=500):
 class _Batches(keras.utils.PyDataset):
     """Feeds `fit` the batches that `order` draws, a new order each epoch."""
 
-    def __init__(self, inputs, labels, batch_size, seed):
+    def __init__(self, inputs, labels, training, seed):
         super().__init__()
-        self.inputs, self.labels, self.batch_size, self.seed = inputs, labels, batch_size, seed
+        self.inputs, self.labels, self.training, self.seed = inputs, labels, training, seed
         self.shuffle(0)
 
     def shuffle(self, epoch):
         """Draw the order of an epoch."""
-        self.batches = order(len(self.inputs), self.batch_size, epoch, self.seed)
+        n = len(self.inputs)
+        self.batches = order(n, self.training.batch_size, epoch, self.seed)
+        self.turned = mirrored(n, epoch, self.seed) if self.training.mirror else np.zeros(n, bool)
 
     def __len__(self):
         return len(self.batches)
 
     def __getitem__(self, index):
         batch = self.batches[index]
-        return self.inputs[batch], self.labels[batch]
+        x, turned = self.inputs[batch], self.turned[batch]
+        if turned.any():
+            x[turned] = x[turned][:, :, ::-1]  # indexing has made a copy: the images themselves stay
+        return x, self.labels[batch]
 
 
 class _Watch(keras.callbacks.Callback):

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from dlbook.train.batches import half_cosine, order, steps
+from dlbook.train.batches import half_cosine, mirrored, order, steps
 from dlbook.train.progress import Progress
 
 
@@ -15,7 +15,7 @@ def fit(model, inputs, labels, training, validation=None,
         model: inputs (N, C, H, W) -> logits (N, num_classes); trained in place.
         inputs: (N, C, H, W) tensor of the model's device and dtype.
         labels: (N,) int64 tensor.
-        training: has `epochs`, `batch_size`, `learning_rate`, `epsilon`.
+        training: settings.Training.
         validation: (inputs, labels) measured after each epoch, or None.
         seed: order of the batches.
         on_step: called as on_step(step, loss) after each step.
@@ -32,8 +32,9 @@ def fit(model, inputs, labels, training, validation=None,
         for epoch in range(training.epochs):
             model.train()
             losses, correct = [], 0
+            shown = _shown(inputs, training, epoch, seed)
             for batch in order(len(inputs), training.batch_size, epoch, seed):
-                x, y = inputs[batch], labels[batch]
+                x, y = shown[batch], labels[batch]
                 optimizer.param_groups[0]["lr"] = half_cosine(step, total, peak)
                 logits = model(x)  # B, num_classes
                 loss = cross_entropy(logits, y)
@@ -49,6 +50,14 @@ def fit(model, inputs, labels, training, validation=None,
                     accuracy=correct / len(inputs), **_validate(model, validation))
             bar.step(f"loss {history['loss'][-1]:.3f}")
     return history
+
+
+def _shown(inputs, training, epoch, seed):
+    """The images as an epoch shows them."""
+    if not training.mirror:
+        return inputs
+    turned = torch.as_tensor(mirrored(len(inputs), epoch, seed), device=inputs.device)
+    return torch.where(turned[:, None, None, None], inputs.flip(3), inputs)
 
 
 def logits_of(model, inputs, batch_size=500):

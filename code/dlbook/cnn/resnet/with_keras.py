@@ -31,15 +31,15 @@ def resnet(a="50", seed=0, weights=None, dtype="float32"):
     a = spec.architecture(a)
     with precision(dtype):
         inputs = images(a)
-        x = stem(inputs, a)
+        x = _stem(inputs, a)
         for name, width, stride in spec.stages(a):
-            x = block(x, a, name, width, stride)
+            x = _block(x, a, name, width, stride)
         x = global_pool(x)  # N, C
         outputs = dense(x, "logits", a.num_classes)
     return finish(inputs, outputs, "resnet", spec.table(a), a, seed, weights, spec.OFFICIAL)
 
 
-def stem(x, a):
+def _stem(x, a):
     """The first convolution, before any block: N, H, W, C -> N, H/4, W/4, 64."""
     kernel, stride = (7, 2) if a.stem == "imagenet" else (3, 1)
     x = conv(x, "stem_conv", a.widths[0], kernel, stride, kernel // 2, bias=a.bias)
@@ -47,7 +47,7 @@ def stem(x, a):
     return max_pool(x, "stem_pool", 3, 2, 1) if a.stem == "imagenet" else x
 
 
-def block(x, a, name, width, stride):
+def _block(x, a, name, width, stride):
     """A residual block: relu(F(x) + x), where F is two or three convolutions."""
     convs, shortcut = spec.convolutions(a, width, stride), x
     if spec.projects(a, x.shape[-1], width, stride):

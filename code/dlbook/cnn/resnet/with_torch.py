@@ -32,19 +32,19 @@ def resnet(a="50", seed=0, weights=None, dtype="float32"):
     """
     a = spec.architecture(a)
     with torch.device("meta"):
-        network = ResNet(a)
+        network = _ResNet(a)
     return finish(network, spec.table(a), a, seed, weights, dtype, spec.OFFICIAL)
 
 
-class ResNet(nn.Module):
+class _ResNet(nn.Module):
     """The stem, the blocks, the mean of each map, one dense layer."""
 
     def __init__(self, a):
         super().__init__()
-        self.stem = Stem(a)
+        self.stem = _Stem(a)
         channels = a.widths[0]
         for name, width, stride in spec.stages(a):
-            self.add_module(name, Block(a, channels, width, stride))
+            self.add_module(name, _Block(a, channels, width, stride))
             channels = width * spec.EXPANSION[a.block]
         self.pool = GlobalPool()
         self.logits = nn.Linear(channels, a.num_classes)
@@ -55,7 +55,7 @@ class ResNet(nn.Module):
         return x
 
 
-class Stem(nn.Module):
+class _Stem(nn.Module):
     """The first convolution, before any block: N, C, H, W -> N, 64, H/4, W/4."""
 
     def __init__(self, a):
@@ -69,7 +69,7 @@ class Stem(nn.Module):
         return self.pool(relu(self.bn(self.conv(x))))
 
 
-class Block(nn.Module):
+class _Block(nn.Module):
     """A residual block: relu(F(x) + x), where F is two or three convolutions."""
 
     def __init__(self, a, channels, width, stride):
