@@ -24,6 +24,22 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class LocalNorm:
+    """Settings of local response normalisation: b = a / (k + alpha * sum of a^2 over n adjacent maps)^beta at each place.
+
+    Args:
+        n: maps in the sum; the map itself is in the middle.
+        k, alpha, beta: as in the equation. PyTorch and Caffe divide their alpha by n; here, as in the paper, it is not divided.
+
+    Source: Krizhevsky et al. (2012), section 3.3.
+    """
+    n: int = 5
+    k: float = 2.0
+    alpha: float = 1e-4
+    beta: float = 0.75
+
+
+@dataclass(frozen=True)
 class Official:
     """Weights that others have trained on ImageNet.
 
@@ -72,11 +88,22 @@ def _official(rows, official, a):
     if not found:
         known = ", ".join(entry.file for entry in official) or "none"
         raise ValueError(f"there are no official weights for this architecture; there are these files, each for one: {known}.")
-    from dlbook.data import weights as files
-
-    arrays = by_layer(files.read(found[0].file))
+    entry, arrays = _first_at_hand(found)
     convert = from_torchvision if any(name.endswith(".weight") for name in arrays) else from_keras
-    return convert(arrays, rows, found[0].names)
+    return convert(arrays, rows, entry.names)
+
+
+def _first_at_hand(found):
+    """Of several files that fit, the first that can be had: (Official, dict of `<layer>.<weight>` to array)."""
+    from dlbook.data import weights as files
+    from dlbook.data.registry import DataError
+
+    for entry in found:
+        try:
+            return entry, by_layer(files.read(entry.file))
+        except DataError:
+            if entry is found[-1]:
+                raise
 
 
 def by_layer(arrays):

@@ -71,6 +71,19 @@ def norm(x, name, settings):
     return layers.BatchNormalization(epsilon=settings.eps, momentum=settings.momentum, scale=settings.scale, name=name)(x)
 
 
+def lrn(x, name, settings):
+    """Local response normalisation with `start.LocalNorm` settings: N, H, W, C -> the same."""
+    return layers.Lambda(_divided_by_neighbours, arguments={"settings": settings}, name=name)(x)
+
+
+def _divided_by_neighbours(x, settings):
+    n, channels = settings.n, x.shape[-1]
+    squares = ops.pad(ops.square(x), [[0, 0], [0, 0], [0, 0], [n // 2, (n - 1) // 2]])
+    total = sum(squares[..., i:i + channels] for i in range(n))
+    # b = a / (k + alpha sum a^2)^beta; on a CPU, exp and log are several times faster than a power.
+    return x * ops.exp(-settings.beta * ops.log(settings.k + settings.alpha * total))
+
+
 def relu(x, name):
     """max(0, x)."""
     return layers.ReLU(name=name)(x)

@@ -65,6 +65,24 @@ class Norm(nn.BatchNorm2d):
             self.weight = None
 
 
+class LRN(nn.Module):
+    """Local response normalisation with `start.LocalNorm` settings: N, C, H, W -> the same.
+
+    As `nn.LocalResponseNorm(n, n * alpha, beta, k)`, but maps that lie channels last in memory stay so, which is faster.
+    """
+
+    def __init__(self, settings):
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, x):
+        s, channels, x = self.settings, x.shape[1], x.permute(0, 2, 3, 1)
+        squares = F.pad(x.square(), (s.n // 2, (s.n - 1) // 2))
+        total = sum(squares[..., i:i + channels] for i in range(s.n))
+        # b = a / (k + alpha sum a^2)^beta
+        return (x * (s.k + s.alpha * total).pow(-s.beta)).permute(0, 3, 1, 2)
+
+
 class MaxPool(nn.Module):
     """The largest of each window; `padding` as for `conv`, but what is outside never wins.
 
