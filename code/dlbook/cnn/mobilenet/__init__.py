@@ -1,0 +1,1 @@
+"""MobileNet: separable convolutions, and one number that makes every layer narrower."""
