@@ -79,9 +79,12 @@ def dead_links(page, site):
 
 
 def silent_images(page, site):
-    """Images without alternative text; an empty one is right only for the logo beside its name."""
-    return [f"no alternative text: {attrs.get('src', '')[:80]}" for tag, attrs in page.tags
-            if tag == "img" and not attrs.get("alt", "").strip() and not ("alt" in attrs and "logo__image" in attrs.get("class", ""))]
+    """Images and drawings without alternative text; an empty one is right only for the logo beside its name."""
+    pictures = [f"no alternative text: {attrs.get('src', '')[:80]}" for tag, attrs in page.tags
+                if tag == "img" and not attrs.get("alt", "").strip() and not ("alt" in attrs and "logo__image" in attrs.get("class", ""))]
+    drawings = [attrs for tag, attrs in page.tags if tag == "svg" and attrs.get("role") == "img" and not attrs.get("aria-label", "").strip()]
+    return pictures + [f"no title and description: drawing {attrs.get('class', '')}" for attrs in drawings
+                       if not attrs.get("aria-labelledby", "").split() or set(attrs["aria-labelledby"].split()) - page.ids]
 
 
 def bare_head(page, site):

@@ -3,7 +3,13 @@ import re
 from html import escape
 
 
-def _display_html(html, text):
+def display_html(html, text):
+    """Show HTML in the notebook.
+
+    Args:
+        html: what a page shows.
+        text: the same in words and numbers, for a terminal and for the tests.
+    """
     from IPython.display import display
 
     display({"text/html": html, "text/plain": text}, raw=True)
@@ -28,7 +34,7 @@ def table(header, rows, caption):
     head = "".join(f'<th scope="col" style="text-align: {side}">{escape(str(name))}</th>' for name, side in zip(header, sides))
     html = f'<table class="dlbook-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     plain = "\n".join(" | ".join(_text(value) for value in row) for row in [header, *rows])
-    _display_html(html, f"{caption}\n{plain}")
+    display_html(html, f"{caption}\n{plain}")
 
 
 def _text(value):
@@ -62,4 +68,4 @@ def quiz(question, answers):
         f"<p><strong>{'Right.' if right else 'Not quite.'}</strong> {escape(feedback)}</p></details>"
         for answer, right, feedback in answers)
     html = f'<div class="dlbook-quiz"><p class="question">{escape(question)}</p>{items}</div>'
-    _display_html(html, question + "".join(f"\n- {answer}" for answer, *_ in answers))
+    display_html(html, question + "".join(f"\n- {answer}" for answer, *_ in answers))
