@@ -141,7 +141,7 @@ SIZE = 224  # pixels; what networks for ImageNet mostly read
 WEIGHTS = {"conv": ("weight", "bias"), "depthwise": ("weight", "bias"), "dense": ("weight", "bias"),
            "norm": ("weight", "bias", "running_mean", "running_var")}
 KINDS = {"conv": "Conv2D", "depthwise": "DepthwiseConv2D", "dense": "Dense", "norm": "BatchNormalization"}
-SEPARABLE = {"depthwise": "depthwise", "conv": "pointwise"}  # a separable layer of Keras is two of ours, with a kernel each
+POINTWISE = "pointwise_kernel"  # a separable layer of Keras is two of ours: its `kernel` is the depthwise one, this the other
 
 
 def from_torchvision(arrays, rows, names):
@@ -185,7 +185,9 @@ def from_keras(arrays, rows, names):
         maps = before if row.kind == "flatten" else maps
         for theirs, ours in layout.NAMES.get(KINDS.get(row.kind), {}).items():
             layer = names(row.name)
-            array = arrays.get(f"{layer}.{theirs}", arrays.get(f"{layer}.{SEPARABLE.get(row.kind, '')}_{theirs}"))
+            array = arrays.get(f"{layer}.{theirs}")
+            if row.kind == "conv" and theirs == "kernel":
+                array = arrays.get(f"{layer}.{POINTWISE}", array)
             if array is not None:
                 if theirs == "kernel":
                     array = layout.kernel(KINDS[row.kind], array.reshape(array.shape[-2:]) if row.kind == "dense" else array, maps)
