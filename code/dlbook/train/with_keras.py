@@ -2,6 +2,7 @@
 import keras
 import numpy as np
 
+from dlbook.parity.compare import AUXILIARY
 from dlbook.train.batches import half_cosine, mirrored, order, steps
 from dlbook.train.progress import Progress
 
@@ -11,7 +12,8 @@ def fit(model, inputs, labels, training, validation=None,
     """Train a classifier with Adam and a learning rate that falls to 0.
 
     Args:
-        model: inputs (N, H, W, C) -> logits (N, num_classes); trained in place.
+        model: inputs (N, H, W, C) -> logits (N, num_classes), or a list of them and
+            those of auxiliary heads; trained in place.
         inputs: (N, H, W, C) array of the model's dtype.
         labels: (N,) int64 array.
         training: settings.Training.
@@ -25,23 +27,43 @@ def fit(model, inputs, labels, training, validation=None,
         `val_accuracy`: one float an epoch.
     """
     peak, total = training.learning_rate, steps(len(inputs), training)
+    others = len(model.outputs) - 1  # auxiliary heads
     model.compile(
         optimizer=keras.optimizers.Adam(peak, epsilon=training.epsilon),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        loss=[keras.losses.SparseCategoricalCrossentropy(from_logits=True)]
+        * (1 + others),
+        loss_weights=[1.0] + [AUXILIARY] * others,
+        metrics=[["accuracy"]] + [[]] * others,
     )
-    batches = _Batches(inputs, labels, training, seed)
+    batches = _Batches(inputs, labels, training, seed, 1 + others)
     with Progress(training.epochs, "training in Keras, epoch", progress) as bar:
         history = model.fit(
             batches, epochs=training.epochs, shuffle=False, verbose=0,
             callbacks=[_Watch(batches, total, peak, on_step, bar)],
-            validation_data=validation,
+            validation_data=validation and (
+                validation[0], _for_each(validation[1], 1 + others)),
         ).history
+    return _of_logits(history, model)
+
+
+def _for_each(labels, heads):
+    """The same labels for each head."""
+    return labels if heads == 1 else (labels,) * heads
+
+
+def _of_logits(history, model):
+    """The loss that was trained on, and what else Keras measured of the logits; what it measured of auxiliary heads is left out."""
+    if len(model.outputs) > 1:
+        # Keras puts the output's name before the measure's.
+        logits = model.output_names[0]
+        history = {name: history[theirs] for name, theirs in (
+            ("loss", "loss"), ("accuracy", f"{logits}_accuracy"),
+            ("val_loss", f"val_{logits}_loss"), ("val_accuracy", f"val_{logits}_accuracy")) if theirs in history}
     return {name: [float(v) for v in values] for name, values in history.items()}
 
 
 def logits_of(model, inputs, batch_size=500):
-    """Logits in evaluation mode, batch by batch.
+    """Logits in evaluation mode, batch by batch; those of auxiliary heads are left out.
 
     Args:
         model: keras.Model.
@@ -53,16 +75,21 @@ def logits_of(model, inputs, batch_size=500):
     """
     # Not `model.predict`: it rounds float64 inputs to float32.
     parts = [inputs[i:i + batch_size] for i in range(0, len(inputs), batch_size)]
-    none = np.zeros((0, *model.output_shape[1:]))  # Keras' pooling takes no empty batch
-    return np.concatenate([np.asarray(model(part, training=False)) for part in parts]) if parts else none
+    none = np.zeros((0, *model.outputs[0].shape[1:]))  # Keras' pooling takes no empty batch
+    return np.concatenate([_logits(model, part) for part in parts]) if parts else none
+
+
+def _logits(model, inputs):
+    outputs = model(inputs, training=False)
+    return np.asarray(outputs[0] if isinstance(outputs, list) else outputs)
 
 
 class _Batches(keras.utils.PyDataset):
     """Feeds `fit` the batches that `order` draws, a new order each epoch."""
 
-    def __init__(self, inputs, labels, training, seed):
+    def __init__(self, inputs, labels, training, seed, heads=1):
         super().__init__()
-        self.inputs, self.labels, self.training, self.seed = inputs, labels, training, seed
+        self.inputs, self.labels, self.training, self.seed, self.heads = inputs, labels, training, seed, heads
         self.shuffle(0)
 
     def shuffle(self, epoch):
@@ -79,7 +106,7 @@ class _Batches(keras.utils.PyDataset):
         x, turned = self.inputs[batch], self.turned[batch]
         if turned.any():
             x[turned] = x[turned][:, :, ::-1]  # indexing has made a copy: the images themselves stay
-        return x, self.labels[batch]
+        return x, _for_each(self.labels[batch], self.heads)
 
 
 class _Watch(keras.callbacks.Callback):

@@ -3,6 +3,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from dlbook.parity.compare import AUXILIARY
 from dlbook.train.batches import half_cosine, mirrored, order, steps
 from dlbook.train.progress import Progress
 
@@ -12,7 +13,8 @@ def fit(model, inputs, labels, training, validation=None,
     """Train a classifier with Adam and a learning rate that falls to 0.
 
     Args:
-        model: inputs (N, C, H, W) -> logits (N, num_classes); trained in place.
+        model: inputs (N, C, H, W) -> logits (N, num_classes), or a tuple of them and
+            those of auxiliary heads; trained in place.
         inputs: (N, C, H, W) tensor of the model's device and dtype.
         labels: (N,) int64 tensor.
         training: settings.Training.
@@ -36,8 +38,10 @@ def fit(model, inputs, labels, training, validation=None,
             for batch in order(len(inputs), training.batch_size, epoch, seed):
                 x, y = shown[batch], labels[batch]
                 optimizer.param_groups[0]["lr"] = half_cosine(step, total, peak)
-                logits = model(x)  # B, num_classes
+                logits, *heads = _heads(model(x))  # each B, num_classes
                 loss = cross_entropy(logits, y)
+                for head in heads:
+                    loss = loss + AUXILIARY * cross_entropy(head, y)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -52,6 +56,11 @@ def fit(model, inputs, labels, training, validation=None,
     return history
 
 
+def _heads(outputs):
+    """The logits, and those of auxiliary heads where there are any."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
 def _shown(inputs, training, epoch, seed):
     """The images as an epoch shows them."""
     if not training.mirror:
@@ -61,7 +70,7 @@ def _shown(inputs, training, epoch, seed):
 
 
 def logits_of(model, inputs, batch_size=500):
-    """Logits in evaluation mode, batch by batch.
+    """Logits in evaluation mode, batch by batch; those of auxiliary heads are left out.
 
     Args:
         model: torch.nn.Module.
@@ -73,7 +82,7 @@ def logits_of(model, inputs, batch_size=500):
     """
     model.eval()
     with torch.no_grad():
-        return np.concatenate([model(x).cpu().numpy() for x in inputs.split(batch_size)])
+        return np.concatenate([_heads(model(x))[0].cpu().numpy() for x in inputs.split(batch_size)])
 
 
 def _validate(model, validation):
