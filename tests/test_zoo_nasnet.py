@@ -14,13 +14,15 @@ MOBILE = spec.VARIANTS["mobile"]
 QUICK = Norm(1e-3, 0.9)
 TINY = spec.Architecture(1, 24, 5, stem="small", size=9, num_classes=4, scaling="none", norm=QUICK)
 STEM = spec.Architecture(1, 96, 6, size=39, num_classes=3, norm=QUICK)
+# Cells of two and three pairs, built and trained in a fraction of the time.
 OTHER_CELLS = (
-    spec.Cell((spec.Pair("h", "max3", "p", "sep3"), spec.Pair("1", "avg3", "h", "identity")), ("2", "1", "h")),
+    spec.Cell((spec.Pair("h", "identity", "p", "sep3"), spec.Pair("h", "avg3", "1", "max3")), ("2", "1", "h")),
     spec.Cell((spec.Pair("p", "avg3", "h", "sep5"), spec.Pair("1", "max3", "1", "identity"), spec.Pair("p", "max3", "2", "sep3")),
               ("3",), stride=2),
 )
+LIGHT = replace(TINY, normal=OTHER_CELLS[0], reduction=OTHER_CELLS[1])
 HELD_OUT = [TINY, replace(TINY, repeats=2, size=12, channels=1, num_classes=7, norm=Norm(1e-4, 0.99, scale=False)), STEM,
-            replace(TINY, normal=OTHER_CELLS[0], reduction=OTHER_CELLS[1], size=14)]
+            replace(LIGHT, size=(14, 9))]
 
 
 @pytest.mark.large
@@ -47,25 +49,20 @@ def test_held_out_architectures(a):
     zoo.check_outputs(NASNET, a)
 
 
-@pytest.mark.parametrize("a", [replace(TINY, size=8), HELD_OUT[3]], ids=["tiny", "other cells"])
-def test_gradients_and_twenty_steps(a):
-    zoo.check_steps(NASNET, a)
-
-
-@pytest.mark.large
-def test_gradients_and_twenty_steps_with_the_large_stem():
-    zoo.check_steps(NASNET, replace(STEM, size=64), dtypes=("float64",))
+@pytest.mark.parametrize("a, dtype", [(replace(TINY, size=8), "float64"), (LIGHT, "float32")], ids=["NASNet-A", "other cells"])
+def test_gradients_and_twenty_steps(a, dtype):
+    zoo.check_steps(NASNET, a, dtypes=(dtype,))
 
 
 @pytest.mark.large
 def test_outputs_and_gradients_of_the_whole_network():
-    a = replace(MOBILE, size=65, num_classes=5)
+    a = replace(MOBILE, size=33, num_classes=5)
     zoo.check_outputs(NASNET, a)
     zoo.check_steps(NASNET, a, count=1, dtypes=("float64",))
 
 
 def test_overfits_one_batch():
-    zoo.check_overfits(NASNET, replace(TINY, size=8, penultimate=96))
+    zoo.check_overfits(NASNET, replace(TINY, size=6, penultimate=96), epochs=40, n=8, learning_rate=4e-3)
 
 
 def test_twins_have_the_same_names_and_signatures():
@@ -83,14 +80,14 @@ def defect_border(network):
     """The averages count the zeros around the maps."""
     import torch
 
-    network.stage1_cell1.pair3.left = torch.nn.AvgPool2d(3, 1, 1)
+    network.stage1_cell1.pair2.left = torch.nn.AvgPool2d(3, 1, 1)
 
 
 def defect_zeros(network):
     """Pixels outside never win, as in TensorFlow's `same`."""
     from dlbook.cnn.blocks.with_torch import MaxPool
 
-    network.stage2_reduce.pair2.left = MaxPool(3, 2, "same")
+    network.stage2_reduce.pair3.left = MaxPool(3, 2, "same")
 
 
 def defect_shift(network):
@@ -99,14 +96,9 @@ def defect_shift(network):
     adjust.conv2.weight.data = adjust.conv1.weight.data.clone()
 
 
-def defect_eps(network):
-    """PyTorch's default in one normalisation."""
-    network.stage1_cell1.squeeze.bn.eps = 1e-5
-
-
-@pytest.mark.parametrize("plant", [defect_order, defect_border, defect_zeros, defect_shift, defect_eps], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("plant", [defect_order, defect_border, defect_zeros, defect_shift], ids=lambda f: f.__name__)
 def test_a_planted_defect_is_seen(plant):
-    zoo.check_defect(NASNET, TINY, plant)
+    zoo.check_defect(NASNET, LIGHT, plant)
 
 
 def peer(a):
@@ -117,11 +109,11 @@ def peer(a):
                   default_size=224, classifier_activation=None)
 
 
-@pytest.mark.parametrize("size", [32, 47, 64])
+@pytest.mark.parametrize("size", [32, 47])
 def test_keras_agrees_on_small_networks(size):
     """Even and odd maps, and maps of one pixel: the zeros around them are the same."""
-    a = replace(STEM, repeats=2, size=size)
-    zoo.check_keras_applications(NASNET, a, peer(a), partial(spec.keras_name, repeats=2))
+    a = replace(STEM, size=size)
+    zoo.check_keras_applications(NASNET, a, peer(a), partial(spec.keras_name, repeats=1))
 
 
 @pytest.mark.large
@@ -150,6 +142,8 @@ def test_wrong_settings_are_said():
         spec.Architecture(0)
     with pytest.raises(ValueError, match="a normal cell has stride 1, a reduction cell 2; got 2 and 2"):
         spec.Architecture(normal=spec.REDUCTION)
+    with pytest.raises(ValueError, match="built for one size of images.*; got size None"):
+        spec.Architecture(size=None)
     with pytest.raises(ValueError, match="no official weights for this architecture"):
         with_torch.nasnet(TINY, weights="official")
 

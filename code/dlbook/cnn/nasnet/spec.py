@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Path, Tape, output_size
+from dlbook.cnn.blocks.table import Path, Tape, output_size, sides
 
 # What may stand on an arrow of a cell: kind and side of its window. A separable convolution is applied twice.
 OPERATIONS = {"sep3": ("separable", 3), "sep5": ("separable", 5), "sep7": ("separable", 7),
@@ -93,7 +93,8 @@ class Architecture:
         stem: `imagenet` (3 x 3, stride 2, then two reduction cells) or `small` (3 x 3), for images of some 30 pixels.
         normal, reduction: Cell.
         norm: settings of batch normalisation.
-        size, channels: of the images; num_classes: to tell apart.
+        size: side of the images or (height, width), in pixels; the zeros around maps depend on it.
+        channels: of the images; num_classes: to tell apart.
         scaling: of images in [0, 1], see `blocks.images`.
     """
     repeats: int = 4
@@ -115,6 +116,8 @@ class Architecture:
             raise ValueError(f"repeats and stem_filters are at least 1; got {self.repeats} and {self.stem_filters}.")
         if self.normal.stride != 1 or self.reduction.stride != 2:
             raise ValueError(f"a normal cell has stride 1, a reduction cell 2; got {self.normal.stride} and {self.reduction.stride}.")
+        if None in sides(self.size):
+            raise ValueError("a NASNet is built for one size of images, since the zeros around its maps depend on it; got size None.")
         # The stem's cells have a quarter and a half of the maps, and a factorised reduction halves them once more.
         multiple = len(self.normal.joined) * 2**(STAGES - 1) * (4 if self.stem == "imagenet" else 1)
         if self.penultimate < 1 or self.penultimate % multiple:
@@ -166,7 +169,7 @@ class Step:
         name: of the cell in both twins.
         cell: Cell.
         filters: maps of each of its operations.
-        h, p: (size, channels) of the last cell's maps and of those of the cell before.
+        h, p: (H, W, C) of the last cell's maps and of those of the cell before.
         adjust: how `p` is brought to the size and the number of maps of the rest: `reduce`, `project` or empty.
     """
     name: str
@@ -178,7 +181,7 @@ class Step:
 
     def channels(self, source):
         """Maps of an input of a pair: those of `p` are its own where it is not adjusted."""
-        return self.p[1] if source == "p" and not self.adjust else self.filters
+        return self.p[-1] if source == "p" and not self.adjust else self.filters
 
 
 def stem(a):
@@ -195,13 +198,13 @@ def steps(a):
     Returns:
         list of Step.
     """
-    h = p = (output_size(a.size, *stem(a)), a.stem_filters)
+    h = p = (*(output_size(side, *stem(a)) for side in sides(a.size)), a.stem_filters)
     found = []
     for name, cell, filters in _cells(a):
         # As in Keras, the very first cell of the large stem reads the same maps twice and adjusts none.
         adjust = "" if not found and a.stem == "imagenet" else _adjust(h, p, filters)
         found.append(Step(name, cell, filters, h, p, adjust))
-        h, p = (output_size(h[0], 1, cell.stride), filters * len(cell.joined)), h
+        h, p = (*(output_size(side, 1, cell.stride) for side in h[:2]), filters * len(cell.joined)), h
     return found
 
 
@@ -217,22 +220,22 @@ def _cells(a):
 
 
 def _adjust(h, p, filters):
-    if p[0] != h[0]:
+    if p[:2] != h[:2]:
         return "reduce"
-    return "project" if p[1] != filters else ""
+    return "project" if p[-1] != filters else ""
 
 
 def zeros(size, kernel):
-    """Zeros before and behind maps of a side of `size` whose windows step by 2: as TensorFlow's `same`, an odd one behind.
+    """Zeros before and behind maps whose windows step by 2: as TensorFlow's `same`, an odd one behind.
 
     Args:
-        size: in pixels.
+        size: (H, W) of the maps.
         kernel: side of the windows, odd.
 
     Returns:
-        (before, behind) in pixels.
+        ((above, below), (left, right)) in pixels.
     """
-    return kernel // 2 - (1 - size % 2), kernel // 2
+    return tuple((kernel // 2 - (1 - side % 2), kernel // 2) for side in size)
 
 
 def table(a):
@@ -351,4 +354,4 @@ def _keras_layer(kind, layer):
     return f"separable_conv_{inside[-1]}{middle}_{kind}_{side}{number}"
 
 
-OFFICIAL = (Official(VARIANTS["mobile"], "keras/NASNet-mobile.h5", keras_name),)
+OFFICIAL = (Official(VARIANTS["mobile"], "keras/NASNet-mobile.h5", keras_name, free=("size",)),)

@@ -77,9 +77,9 @@ def _factorised_reduction(x, name, filters, settings):
     One half of the result reads every second pixel, the other half those between.
     """
     x = relu(x, f"{name}_relu")
-    between = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
-    if x.shape[1] % 2:  # one pixel up and to the left
-        between = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(between)
+    # One pixel up and to the left.
+    between = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
+    between = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(between)
     even = conv(x, f"{name}_conv1", filters // 2, 1, 2)
     odd = conv(between, f"{name}_conv2", filters // 2, 1, 2)
     x = layers.Concatenate(name=f"{name}_concat")([even, odd])
@@ -121,6 +121,6 @@ def _pool(x, name, kind, kernel, stride):
     """
     pool, padding = max_pool if kind == "max" else average_pool, "same"
     if stride == 2:
-        zeros, padding = spec.zeros(x.shape[1], kernel), "valid"
-        x = layers.ZeroPadding2D((zeros, zeros), name=f"{name}_pad")(x)
+        zeros, padding = spec.zeros(x.shape[1:3], kernel), "valid"
+        x = layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x)
     return pool(x, name, kernel, stride, padding)

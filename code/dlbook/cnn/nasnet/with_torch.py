@@ -69,7 +69,7 @@ class _Cell(nn.Module):
         super().__init__()
         self.pairs, self.joined = step.cell.pairs, step.cell.joined
         self.adjust = _adjust(step, norm)
-        self.squeeze = _ReluConvNorm(step.h[1], step.filters, norm)
+        self.squeeze = _ReluConvNorm(step.h[-1], step.filters, norm)
         for i, pair in enumerate(self.pairs, 1):
             self.add_module(f"pair{i}", _Pair(step, pair, norm))
 
@@ -84,9 +84,9 @@ class _Cell(nn.Module):
 def _adjust(step, norm):
     """Bring the maps of the cell before the last to the size of the last: a module."""
     if step.adjust == "reduce":
-        return _FactorisedReduction(step.p[1], step.filters, norm)
+        return _FactorisedReduction(step.p[-1], step.filters, norm)
     if step.adjust == "project":
-        return _ReluConvNorm(step.p[1], step.filters, norm)
+        return _ReluConvNorm(step.p[-1], step.filters, norm)
     return nn.Identity()
 
 
