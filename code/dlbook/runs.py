@@ -74,7 +74,7 @@ def records(system, task=None):
 
 def _command(system, task=None, framework=None, seed=None):
     """The command that records a run, as a person types it."""
-    given = {"RUN": system, "TASK": task, "FRAMEWORK": framework, "SEED": seed}
+    given = {"RUN": system, "TASK": task, "FRAMEWORK": framework, "SEED": seed, "DLBOOK_THREADS": os.environ.get("DLBOOK_THREADS")}
     return " ".join(["make full", *(f"{name}={value}" for name, value in given.items() if value is not None)])
 
 
@@ -158,7 +158,7 @@ def load_weights(path):
         raise ValueError(f"{path} is not a whole safetensors file ({error}); copy it again or train anew.") from error
 
 
-def record(system, framework, seed, result, seconds, task=None):
+def record(system, framework, seed, result, seconds, task=None, processor_seconds=None):
     """Write one run's record.
 
     Args:
@@ -166,7 +166,8 @@ def record(system, framework, seed, result, seconds, task=None):
         framework: `keras` or `torch`.
         seed: whole number.
         result: dict with `files` (registered names), `metrics` (name: number), `history` (name: list) and anything else worth keeping.
-        seconds: how long it took.
+        seconds: how long it took by the clock.
+        processor_seconds: how long all its threads together computed; unlike the clock's, hardly changed by other work on the machine.
         task: the system's task, where it has several.
 
     Returns:
@@ -179,6 +180,8 @@ def record(system, framework, seed, result, seconds, task=None):
         "data": {name: sha256(name) for name in result.pop("files")},
         "versions": machine.versions(), "hardware": hardware(framework), "seconds": round(seconds, 1),
     }
+    if processor_seconds is not None:
+        about["processor_seconds"] = round(processor_seconds, 1)
     path = RUNS / system / "-".join(filter(None, (task, framework, f"seed{seed}.json")))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(about | result, indent=1) + "\n")
@@ -192,9 +195,10 @@ def commit():
 
 
 def hardware(framework=None):
-    """The machine in words: dict of `processor`, `cores`, `memory_gb`, `system` and, for PyTorch, `gpu` where one is used."""
+    """The machine in words: dict of `processor`, `cores`, `memory_gb`, `threads` (used), `system` and, for PyTorch, `gpu` where one is used."""
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    found = {"processor": machine.processor(), "cores": os.cpu_count(), "memory_gb": round(pages / 2**30), "system": f"{platform.system()} {platform.machine()}"}
+    found = {"processor": machine.processor(), "cores": os.cpu_count(), "memory_gb": round(pages / 2**30),
+             "threads": profile.current().threads, "system": f"{platform.system()} {platform.machine()}"}
     if framework == "torch" and profile.torch_device().type == "cuda":
         import torch
 
@@ -235,9 +239,9 @@ def _options(arguments):
 
 def _one(system, framework, seed, task):
     profile.setup(framework, seed=seed)
-    start = time.perf_counter()
+    start, computed = time.perf_counter(), time.process_time()
     result = _full(system).run(framework, seed, RUNS / system, *([task] if task else []))
-    path = record(system, framework, seed, result, time.perf_counter() - start, task)
+    path = record(system, framework, seed, result, time.perf_counter() - start, task, time.process_time() - computed)
     print(f"{path.relative_to(ROOT)}: " + ", ".join(f"{name} {value:.4f}" for name, value in result["metrics"].items()), flush=True)
 
 
