@@ -68,8 +68,9 @@ def depth(rows):
 
 
 def _longest(paths):
-    """Of one block: the path with most layers, with what it goes on from."""
-    return max(sum(n for start, n in paths.items() if not start or path == start or path.startswith(start + "_")) for path in paths)
+    """Of one block: the path with most layers, with what it goes on from; a main path written after a shortcut runs beside it."""
+    names = list(paths)
+    return max(sum(paths[start] for start in names[:i + 1] if start in ("", path) or path.startswith(start + "_")) for i, path in enumerate(names))
 
 
 def checked(write, a):
