@@ -1,0 +1,1 @@
+"""MobileNetV2: inverted residuals, wide inside and narrow between, with linear bottlenecks."""
