@@ -3,15 +3,22 @@
 Errors are top-5 errors in per cent on the challenge's test images. Parameters, operations and depth are not written here: they
 are counted from the networks' own tables. Accuracies are those of published weights, as each network's `spec.ACCURACY` has them.
 """
-import importlib
 from dataclasses import dataclass
 
+from dlbook.cnn.alexnet import spec as alexnet
 from dlbook.cnn.blocks.table import depth, totals
+from dlbook.cnn.densenet import spec as densenet
+from dlbook.cnn.googlenet import spec as googlenet
+from dlbook.cnn.mobilenet import spec as mobilenet
+from dlbook.cnn.mobilenet2 import spec as mobilenet2
+from dlbook.cnn.nasnet import spec as nasnet
+from dlbook.cnn.resnet import spec as resnet
+from dlbook.cnn.squeezenet import spec as squeezenet
+from dlbook.cnn.vgg import spec as vgg
 
 CLASSES = 1000
 IMAGES = {"training": 1_281_167, "validation": 50_000, "test": 100_000}  # since 2012; Russakovsky et al. (2015), table 2
 HUMAN_IMAGES = 1500  # test images that the person in RESULTS labelled; Russakovsky et al. (2015), section 6.4
-COUNTED_AT = "one image of the size that each network reads, convolutions and dense layers only"
 
 
 @dataclass(frozen=True)
@@ -62,25 +69,20 @@ class Network:
 
     Args:
         label: its name.
-        system: folder of its code in `dlbook.cnn`.
-        variant: key of that system's `VARIANTS` and `ACCURACY`.
+        spec: module with its facts.
+        variant: key of that module's `VARIANTS` and `ACCURACY`.
         year: of its paper.
         family: what it belongs to, for a figure's colours.
         weights: whose weights have the published accuracy.
         won: the year in which its makers won the challenge with it or with several of it; 0 where they did not.
     """
     label: str
-    system: str
+    spec: object
     variant: str
     year: int
     family: str
     weights: str = "torchvision"
     won: int = 0
-
-    @property
-    def spec(self):
-        """The module with the network's facts."""
-        return importlib.import_module(f"dlbook.cnn.{self.system}.spec")
 
     @property
     def top1(self):
@@ -104,24 +106,24 @@ class Network:
 
 
 NETWORKS = (
-    Network("AlexNet", "alexnet", "one-tower", 2012, "AlexNet", won=2012),
-    Network("VGG-11", "vgg", "11", 2014, "VGG"),
-    Network("VGG-16", "vgg", "16", 2014, "VGG"),
-    Network("VGG-19", "vgg", "19", 2014, "VGG"),
-    Network("GoogLeNet", "googlenet", "torchvision", 2014, "Inception", won=2014),
-    Network("ResNet-18", "resnet", "18", 2015, "ResNet"),
-    Network("ResNet-34", "resnet", "34", 2015, "ResNet"),
-    Network("ResNet-50", "resnet", "50", 2015, "ResNet"),
-    Network("ResNet-101", "resnet", "101", 2015, "ResNet"),
-    Network("ResNet-152", "resnet", "152", 2015, "ResNet", won=2015),
-    Network("SqueezeNet 1.1", "squeezenet", "1.1", 2016, "light"),
-    Network("DenseNet-121", "densenet", "121", 2016, "DenseNet"),
-    Network("DenseNet-169", "densenet", "169", 2016, "DenseNet"),
-    Network("DenseNet-201", "densenet", "201", 2016, "DenseNet"),
-    Network("MobileNet 0.75", "mobilenet", "0.75", 2017, "light", "Keras"),
-    Network("MobileNet", "mobilenet", "1.0", 2017, "light", "Keras"),
-    Network("NASNet-A mobile", "nasnet", "mobile", 2017, "found by search", "Keras"),
-    Network("MobileNetV2", "mobilenet2", "1.0", 2018, "light"),
+    Network("AlexNet", alexnet, "one-tower", 2012, "AlexNet", won=2012),
+    Network("VGG-11", vgg, "11", 2014, "VGG"),
+    Network("VGG-16", vgg, "16", 2014, "VGG"),
+    Network("VGG-19", vgg, "19", 2014, "VGG"),
+    Network("GoogLeNet", googlenet, "torchvision", 2014, "Inception", won=2014),
+    Network("ResNet-18", resnet, "18", 2015, "ResNet"),
+    Network("ResNet-34", resnet, "34", 2015, "ResNet"),
+    Network("ResNet-50", resnet, "50", 2015, "ResNet"),
+    Network("ResNet-101", resnet, "101", 2015, "ResNet"),
+    Network("ResNet-152", resnet, "152", 2015, "ResNet", won=2015),
+    Network("SqueezeNet 1.1", squeezenet, "1.1", 2016, "light"),
+    Network("DenseNet-121", densenet, "121", 2016, "DenseNet"),
+    Network("DenseNet-169", densenet, "169", 2016, "DenseNet"),
+    Network("DenseNet-201", densenet, "201", 2016, "DenseNet"),
+    Network("MobileNet 0.75", mobilenet, "0.75", 2017, "light", "Keras"),
+    Network("MobileNet", mobilenet, "1.0", 2017, "light", "Keras"),
+    Network("NASNet-A mobile", nasnet, "mobile", 2017, "found by search", "Keras"),
+    Network("MobileNetV2", mobilenet2, "1.0", 2018, "light"),
 )
 
 
