@@ -12,6 +12,10 @@ NAMES = {
     "DepthwiseConv2D": {"kernel": "weight", "bias": "bias"},
     "Dense": {"kernel": "weight", "bias": "bias"},
     "BatchNormalization": {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"},
+    # LeNet-5's own layers; what is called `weight` has the same layout in both twins.
+    "PartialConv": {"weight": "weight", "bias": "bias"},
+    "Subsampling": {"weight": "weight", "bias": "bias"},
+    "GaussianUnits": {"kernel": "weight"},
 }
 
 

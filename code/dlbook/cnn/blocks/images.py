@@ -11,21 +11,23 @@ WHOLE_MEAN = np.array([104, 117, 123], np.float32)  # as SqueezeNet's authors ro
 SCALINGS = {
     "none": lambda images: images,
     "signed": lambda images: images * 2 - 1,  # [-1, 1]
+    "ink": lambda images: images * 1.275 - 0.1,  # ground -0.1, ink 1.175: LeCun et al. (1998), section II B
     "imagenet": lambda images: (images - MEAN) / STD,
     "caffe": lambda images: images[..., ::-1] * 255 - CAFFE_MEAN,
     "caffe-whole": lambda images: images[..., ::-1] * 255 - WHOLE_MEAN,
 }
 
 
-def as_inputs(images, size, channels, scaling):
+def as_inputs(images, size, channels, scaling, frame=0):
     """Check images and scale them.
 
     Args:
         images: (N, H, W) grey or (N, H, W, C), floating point in [0, 1]; colour is R, G, B.
         size: the side H = W that the network reads, in pixels, or (H, W); None takes any.
         channels: the C that the network reads.
-        scaling: `none`, `signed` ([-1, 1]), `imagenet` (mean and deviation of ImageNet), `caffe` (B, G, R in 0..255 minus their mean) or
-            `caffe-whole` (the same, the mean in whole numbers).
+        scaling: `none`, `signed` ([-1, 1]), `ink` ([-0.1, 1.175]), `imagenet` (mean and deviation of ImageNet), `caffe`
+            (B, G, R in 0..255 minus their mean) or `caffe-whole` (the same, the mean in whole numbers).
+        frame: where the size is known, images that lack so many pixels on each side get them, as ground (0).
 
     Returns:
         (N, H, W, C) array of the same dtype.
@@ -42,8 +44,12 @@ def as_inputs(images, size, channels, scaling):
         raise TypeError(f"images are floating point in [0, 1]; got dtype {images.dtype}; divide by 255: images / 255.")
     images = images[..., None] if images.ndim == 3 and channels == 1 else images
     height, width = ("H", "W") if size is None else sides(size)
+    frame = frame if size else 0
+    if frame and images.ndim == 4 and images.shape[1:3] == (height - 2 * frame, width - 2 * frame):
+        images = np.pad(images, ((0, 0), (frame, frame), (frame, frame), (0, 0)))
     if images.ndim != 4 or images.shape[3] != channels or (size and images.shape[1:3] != (height, width)):
-        raise ValueError(f"images have shape (N, {height}, {width}, {channels}) here; got shape {images.shape}.")
+        smaller = f" or (N, {height - 2 * frame}, {width - 2 * frame}, {channels})" if frame else ""
+        raise ValueError(f"images have shape (N, {height}, {width}, {channels}){smaller} here; got shape {images.shape}.")
     if images.size and not (images.min() >= 0 and images.max() <= 1):
         raise ValueError(f"images hold values in [0, 1]; got values from {images.min():g} to {images.max():g}.")
     return SCALINGS[scaling](images).astype(images.dtype, copy=False)

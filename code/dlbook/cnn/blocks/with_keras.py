@@ -195,7 +195,7 @@ def _operations(layer):
 def to_inputs(model, images):
     """Turn images (N, H, W) or (N, H, W, C) in [0, 1] into what the network reads: an array (N, H, W, C)."""
     a = model.a
-    return as_inputs(images, a.size, a.channels, a.scaling).astype(model.inputs[0].dtype)
+    return as_inputs(images, a.size, a.channels, a.scaling, getattr(a, "frame", 0)).astype(model.inputs[0].dtype)
 
 
 def fit(model, data, training, seed=0, on_step=None, progress=True):

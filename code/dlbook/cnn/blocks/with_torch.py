@@ -192,7 +192,7 @@ def count_operations(model):
 def to_inputs(model, images):
     """Turn images (N, H, W) or (N, H, W, C) in [0, 1] into what the network reads: a tensor (N, C, H, W), channels last in memory."""
     a, weight = model.a, next(model.parameters())
-    scaled = as_inputs(images, a.size, a.channels, a.scaling)
+    scaled = as_inputs(images, a.size, a.channels, a.scaling, getattr(a, "frame", 0))
     return torch.as_tensor(scaled, dtype=weight.dtype, device=weight.device).permute(0, 3, 1, 2)
 
 
