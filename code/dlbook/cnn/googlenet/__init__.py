@@ -1,0 +1,1 @@
+"""GoogLeNet: nine inception modules, which look at the maps through windows of several sizes at once."""
