@@ -117,7 +117,7 @@ def test_relu_stops_at_six(convolution, monkeypatch):
     k, t = MOBILENET.keras(a, weights=weights, dtype="float64"), MOBILENET.torch(a, weights=weights, dtype="float64")
     images, _ = zoo.batch(a, 2)
     for layer in (layer for layer in k.layers if layer.name.endswith("relu")):
-        assert np.max(keras.Model(k.inputs, layer.output)(with_keras.to_inputs(k, images))) == 6
+        assert np.max(keras.Model(k.input, layer.output)(with_keras.to_inputs(k, images))) == 6
     assert zoo.compare.difference(*zoo.outputs(MOBILENET, k, t, images)) <= zoo.OUTPUTS["float64"]
     monkeypatch.setattr(with_torch, "_activated", torch.relu)
     assert zoo.compare.difference(*zoo.outputs(MOBILENET, k, t, images)) > zoo.SEEN
