@@ -9,6 +9,7 @@ from dlbook.cnn.alexnet import spec as alexnet
 from dlbook.cnn.blocks.table import depth, totals
 from dlbook.cnn.densenet import spec as densenet
 from dlbook.cnn.googlenet import spec as googlenet
+from dlbook.cnn.inception import spec as inception
 from dlbook.cnn.mobilenet import spec as mobilenet
 from dlbook.cnn.mobilenet2 import spec as mobilenet2
 from dlbook.cnn.nasnet import spec as nasnet
@@ -44,21 +45,22 @@ class Result:
     source: str
 
 
-PAGE = "results page of the challenge, image-net.org/challenges/LSVRC"
+PAGE = "image-net.org/challenges/LSVRC"  # and the year: the organisers' results
+OFFICIAL = "results page"
 RESULTS = (
-    Result(2010, "SIFT and LBP features, linear SVM", "NEC-UIUC", 28.2, "winner", False, f"{PAGE}/2010; Lin et al. (2011)"),
-    Result(2011, "Fisher vectors, linear SVM", "XRCE", 25.8, "winner", False, f"{PAGE}/2011; Russakovsky et al. (2015)"),
-    Result(2012, "AlexNet, five networks", "SuperVision", 16.4, "winner", True, f"{PAGE}/2012: 0.16422; Krizhevsky et al. (2012), table 2"),
-    Result(2012, "AlexNet, seven networks", "SuperVision", 15.3, "extra data", True, f"{PAGE}/2012: 0.15315; Krizhevsky et al. (2012), table 2"),
-    Result(2013, "Clarifai, several networks", "Clarifai", 11.7, "winner", True, f"{PAGE}/2013: 0.11743; Russakovsky et al. (2015)"),
-    Result(2013, "Clarifai, several networks", "Clarifai", 11.2, "extra data", True, f"{PAGE}/2013: 0.11197; Russakovsky et al. (2015)"),
-    Result(2014, "GoogLeNet, seven networks", "GoogLeNet", 6.7, "winner", True, f"{PAGE}/2014: 0.06656; Szegedy et al. (2014), table 2"),
+    Result(2010, "SIFT and LBP features, linear SVM", "NEC-UIUC", 28.2, "winner", False, f"{OFFICIAL}; Lin et al. (2011)"),
+    Result(2011, "Fisher vectors, linear SVM", "XRCE", 25.8, "winner", False, f"{OFFICIAL}; Russakovsky et al. (2015)"),
+    Result(2012, "AlexNet, five networks", "SuperVision", 16.4, "winner", True, f"{OFFICIAL} 0.16422; Krizhevsky et al. (2012), table 2"),
+    Result(2012, "AlexNet, seven networks", "SuperVision", 15.3, "extra data", True, f"{OFFICIAL} 0.15315; Krizhevsky et al. (2012), table 2"),
+    Result(2013, "Clarifai, several networks", "Clarifai", 11.7, "winner", True, f"{OFFICIAL} 0.11743; Russakovsky et al. (2015)"),
+    Result(2013, "Clarifai, several networks", "Clarifai", 11.2, "extra data", True, f"{OFFICIAL} 0.11197; Russakovsky et al. (2015)"),
+    Result(2014, "GoogLeNet, seven networks", "GoogLeNet", 6.7, "winner", True, f"{OFFICIAL} 0.06656; Szegedy et al. (2014), table 2"),
     Result(2014, "one trained person", "Russakovsky et al.", 5.1, "person", False, "Russakovsky et al. (2015), section 6.4"),
     Result(2014, "Deep Image", "Baidu", 5.33, "publication", True, "Wu et al. (2015), second version; deck K"),
     Result(2014, "PReLU-net", "Microsoft", 4.94, "publication", True, "He et al. (2015), abstract"),
     Result(2014, "BN-Inception", "Google", 4.82, "publication", True, "Ioffe and Szegedy (2015), section 4.2.3"),
     Result(2015, "ResNet, six networks", "MSRA", 3.57, "winner", True, "He et al. (2016), table 5"),
-    Result(2016, "several kinds of networks", "Trimps-Soushen", 2.99, "winner", True, f"{PAGE}/2016: 0.02991"),
+    Result(2016, "several kinds of networks", "Trimps-Soushen", 2.99, "winner", True, f"{OFFICIAL} 0.02991"),
     Result(2017, "SENet, several networks", "WMW (Momenta and Oxford)", 2.25, "winner", True, "Hu et al. (2018), abstract: 2.251"),
 )
 
@@ -111,6 +113,7 @@ NETWORKS = (
     Network("VGG-16", vgg, "16", 2014, "VGG"),
     Network("VGG-19", vgg, "19", 2014, "VGG"),
     Network("GoogLeNet", googlenet, "torchvision", 2014, "Inception", won=2014),
+    Network("Inception v3", inception, "torchvision", 2015, "Inception"),
     Network("ResNet-18", resnet, "18", 2015, "ResNet"),
     Network("ResNet-34", resnet, "34", 2015, "ResNet"),
     Network("ResNet-50", resnet, "50", 2015, "ResNet"),

@@ -3,10 +3,11 @@ import numpy as np
 
 
 def top_k_error(probabilities, labels, k=5):
-    """Share of images whose label is not among the `k` classes with the highest probabilities.
+    """Share of images whose label is not among the `k` likeliest classes.
 
     Args:
-        probabilities: (N, K), any scores of which higher means likelier; where two are equal, the class that comes first counts as higher.
+        probabilities: (N, K), any scores of which higher means likelier; of
+            equal ones, the class that comes first counts as higher.
         labels: (N,), whole numbers from 0 to K - 1.
         k: guesses allowed for each image, from 1 to K.
 
@@ -14,9 +15,11 @@ def top_k_error(probabilities, labels, k=5):
         float in [0, 1].
 
     Raises:
-        ValueError: wrong shapes, a label that is no class, scores that are not numbers, or more guesses than classes.
+        ValueError: wrong shapes, a label that is no class, scores that are
+            not numbers, or more guesses than classes.
 
-    Source: Russakovsky et al. (2015), "ImageNet large scale visual recognition challenge", section 4.1, for one label an image.
+    Source: Russakovsky et al. (2015), "ImageNet large scale visual
+    recognition challenge", section 4.1, for one label an image.
     """
     scores, labels = np.asarray(probabilities), np.asarray(labels)
     _check(scores, labels, k)

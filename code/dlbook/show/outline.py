@@ -7,7 +7,7 @@ from itertools import groupby
 from os.path import commonprefix
 
 WEIGHTED = ("conv", "depthwise", "dense")
-SILENT = ("norm", "relu", "lrn", "dropout")  # drawn with the layer that they follow
+SILENT = ("norm", "relu", "tanh", "lrn", "dropout")  # drawn with the layer that they follow
 JOINS = ("add", "concat")
 SHORTCUT = "shortcut"
 

@@ -88,8 +88,8 @@ def wrapped(text, width, size=SIZE, bold=False):
 
 
 def wrapped_note(note, width, size=SIZE):
-    """The note of a layer in lines: `3 x 3` and `stride 2` stay together."""
-    return wrapped(note.replace(" x ", "\u00a0x\u00a0").replace("stride ", "stride\u00a0"), width, size)
+    """The note of a layer in lines: `3 x 3`, `stride 2` and `2 groups` stay together."""
+    return wrapped(note.replace(" x ", "\u00a0x\u00a0").replace("stride ", "stride\u00a0").replace(" groups", "\u00a0groups"), width, size)
 
 
 def line(points, arrow=False, dashed=False, stroke="currentColor"):
@@ -160,7 +160,7 @@ def drawing(inside, width, height, title, alt, narrow=False):
     about = tag("title", escape(title), id=f"{key}t") + tag("desc", escape(alt), id=f"{key}d")
     return tag("svg", about + inside, xmlns="http://www.w3.org/2000/svg", class_="narrow" if narrow else "wide", role="img", aria_labelledby=f"{key}t {key}d",
                viewBox=f"0 0 {number(width)} {number(height)}", width=width,
-               style=("display: none; " if narrow else "") + "max-width: 100%; height: auto; font-family: inherit")
+               style=("display: none; " if narrow else "") + "max-width: 100%; height: auto; font-family: Helvetica Neue, Arial, Liberation Sans, Roboto, sans-serif")
 
 
 def both(draw, title, alt):
