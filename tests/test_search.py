@@ -90,7 +90,7 @@ def test_gradients_and_twenty_steps(a):
 
 
 def test_overfits_one_batch():
-    zoo.check_overfits(SEARCH, spec.Architecture(maps=16, size=8), epochs=80, n=8, learning_rate=1e-2)
+    zoo.check_overfits(SEARCH, spec.Architecture(maps=16, size=8), epochs=60, n=8, learning_rate=1e-2)
 
 
 def test_twins_have_the_same_names_and_signatures():
@@ -132,12 +132,13 @@ def test_evolution_finds_the_optimum_of_a_toy_landscape_sooner():
     best = likeness(TARGET)
     assert best == 4 == max(map(likeness, spec.SPACE.cells()))
     needed = {}
-    for name, search in (("random", algorithms.random_search), ("evolution", algorithms.regularised_evolution)):
-        histories = [search(spec.SPACE, likeness, 315, seed).history for seed in range(30)]
-        needed[name] = np.mean([np.argmax(history == best) + 1 for history in histories])
-    # 30 seeds leave random search's mean of 158 uncertain by about 91 / sqrt(30) = 17.
-    assert needed["random"] == pytest.approx(158, abs=50)
-    assert needed["evolution"] < 0.6 * needed["random"]
+    for search, budget in ((algorithms.random_search, 315), (algorithms.regularised_evolution, 150)):
+        histories = [search(spec.SPACE, likeness, budget, seed).history for seed in range(30)]
+        assert all(history[-1] == best for history in histories)
+        needed[search.__name__] = np.mean([np.argmax(history == best) + 1 for history in histories])
+    # Drawn without return, one cell of 315 is met after 158 on average; this one can be written in four ways, and others in fewer.
+    assert needed["random_search"] == pytest.approx(158, abs=50)
+    assert needed["regularised_evolution"] < 0.6 * needed["random_search"]
 
 
 class Numbers:

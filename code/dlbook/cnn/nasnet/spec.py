@@ -1,6 +1,7 @@
 """NASNet's facts: the two cells that a search found, how they are stacked, published counts, official weights.
 
-Source: Zoph et al. (2017), "Learning transferable architectures for scalable image recognition", figures 2 and 4, table 2 and appendix A.
+Source: Zoph et al. (2017), "Learning transferable architectures for scalable image recognition",
+figures 2 and 4, table 3 and appendix A.
 """
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -48,15 +49,18 @@ class Cell:
             known.add(str(number))
         wrong = set(self.joined) - (known if self.stride == 1 else known - {"h", "p"})
         if wrong or not self.joined:
-            raise ValueError(f"a cell joins some of its results ({', '.join(sorted(known))}), in a reduction cell not h or p; got {self.joined}.")
+            raise ValueError(f"a cell joins some of its results ({', '.join(sorted(known))}), "
+                             f"in a reduction cell not h or p; got {self.joined}.")
 
     def _check(self, number, source, operation, known):
         if source not in known:
             raise ValueError(f"pair {number} may read {', '.join(sorted(known))}; got {source!r}.")
         if operation not in OPERATIONS:
-            raise ValueError(f"pair {number} has the operation {operation!r}; choose from: {', '.join(OPERATIONS)}.")
+            raise ValueError(f"pair {number} has the operation {operation!r}; "
+                             f"choose from: {', '.join(OPERATIONS)}.")
         if operation == "identity" and self.stride_from(source) == 2:
-            raise ValueError(f"pair {number} of a reduction cell takes {source} as it is, which is twice as large as the rest.")
+            raise ValueError(f"pair {number} of a reduction cell takes {source} as it is, "
+                             "which is twice as large as the rest.")
 
     def stride_from(self, source):
         """Stride of an operation that reads `source`."""
@@ -90,7 +94,8 @@ class Architecture:
         repeats: normal cells in each of the three groups.
         penultimate: maps that leave the last cell.
         stem_filters: maps of the first convolution.
-        stem: `imagenet` (3 x 3, stride 2, then two reduction cells) or `small` (3 x 3), for images of some 30 pixels.
+        stem: `imagenet` (3 x 3, stride 2, then two reduction cells) or `small` (3 x 3), for images
+            of some 30 pixels.
         normal, reduction: Cell.
         norm: settings of batch normalisation.
         size: side of the images or (height, width), in pixels; the zeros around maps depend on it.
@@ -113,11 +118,14 @@ class Architecture:
         if self.stem not in ("imagenet", "small"):
             raise ValueError(f"stem must be 'imagenet' or 'small'; got {self.stem!r}.")
         if self.repeats < 1 or self.stem_filters < 1:
-            raise ValueError(f"repeats and stem_filters are at least 1; got {self.repeats} and {self.stem_filters}.")
+            raise ValueError("repeats and stem_filters are at least 1; "
+                             f"got {self.repeats} and {self.stem_filters}.")
         if self.normal.stride != 1 or self.reduction.stride != 2:
-            raise ValueError(f"a normal cell has stride 1, a reduction cell 2; got {self.normal.stride} and {self.reduction.stride}.")
+            raise ValueError("a normal cell has stride 1, a reduction cell 2; "
+                             f"got {self.normal.stride} and {self.reduction.stride}.")
         if None in sides(self.size):
-            raise ValueError("a NASNet is built for one size of images, since the zeros around its maps depend on it; got size None.")
+            raise ValueError("a NASNet is built for one size of images, on which the zeros around its maps depend; "
+                             "got size None.")
         # The stem's cells have a quarter and a half of the maps, and a factorised reduction halves them once more.
         multiple = len(self.normal.joined) * 2**(STAGES - 1) * (4 if self.stem == "imagenet" else 1)
         if self.penultimate < 1 or self.penultimate % multiple:
@@ -132,14 +140,17 @@ class Architecture:
 VARIANTS = {"mobile": Architecture()}
 
 # For clothes and digits of 28 x 28: the first group of cells sees every pixel.
-SMALL = Architecture(1, 192, 8, stem="small", size=28, channels=1, num_classes=10, scaling="none", norm=Norm(1e-3, 0.9))
+SMALL = Architecture(1, 192, 8, stem="small", size=28, channels=1, num_classes=10, scaling="none",
+                     norm=Norm(1e-3, 0.9))
 
-PARAMETERS = {"mobile": 5_289_978}  # learnt; the paper's table 2 says 5.3 M
+PARAMETERS = {"mobile": 5_289_978}  # learnt; the paper's table 3 says 5.3 M
 KERAS_TOTAL = {"mobile": 5_326_716}  # with the moving statistics
 KERAS_TRAINABLE = {"mobile": 5_289_978}
-# Multiply-accumulates at 224 pixels in units of 10^9: convolutions and the dense layer.
+# Multiply-accumulates at 224 pixels in units of 10^9, convolutions and the dense layer without biases: 563.6 M,
+# and 564 M in the paper's table 3.
 GIGA_OPERATIONS = {"mobile": 0.564}
-ACCURACY = {"mobile": (74.4, 91.9)}  # Keras' weights, top-1 and top-5 in per cent; the paper's own network: 74.0 and 91.6
+# Top-1 and top-5 in per cent, of Keras' weights (keras.io); the paper's own network: 74.0 and 91.6 (table 3).
+ACCURACY = {"mobile": (74.4, 91.9)}
 
 
 def architecture(a):
@@ -157,7 +168,8 @@ def architecture(a):
     if isinstance(a, Architecture):
         return a
     if a not in VARIANTS:
-        raise ValueError(f"there is no NASNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
+        raise ValueError(f"there is no NASNet {a!r}; choose from: {', '.join(VARIANTS)}, "
+                         "or give an Architecture.")
     return VARIANTS[a]
 
 
@@ -274,7 +286,8 @@ def _cell(tape, a, step, p):
         for side, source, operation in pair.sides():
             name = f"pair{number}_{side}"
             with tape.branch(name, paths[source].shape) as end:
-                _operation(tape, a, f"{step.name}_{name}", operation, step.filters, step.cell.stride_from(source))
+                stride = step.cell.stride_from(source)
+                _operation(tape, a, f"{step.name}_{name}", operation, step.filters, stride)
             ends.append(end)
         tape.add(f"{step.name}_pair{number}_add", ends)
         paths[str(number)] = Path(tape.shape)
@@ -344,7 +357,8 @@ def _keras_cell(group, cell, repeats):
 def _keras_layer(kind, layer):
     part, _, inside = layer.partition("_")
     if part == "adjust":
-        return {"conv": "adjust_conv_projection", "conv1": "adjust_conv_1", "conv2": "adjust_conv_2"}.get(inside, f"adjust_{inside}")
+        theirs = {"conv": "adjust_conv_projection", "conv1": "adjust_conv_1", "conv2": "adjust_conv_2"}
+        return theirs.get(inside, f"adjust_{inside}")
     if part == "squeeze":
         return f"{kind}_{inside}_1"
     side, _, inside = inside.partition("_")

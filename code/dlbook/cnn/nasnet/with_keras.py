@@ -1,13 +1,15 @@
 """NASNet-A in Keras."""
 from keras import layers
 
-from dlbook.cnn.blocks.with_keras import (average_pool, conv, count_operations, dense,
-                                          depthwise, finish, fit, global_pool, images,
-                                          max_pool, norm, precision, predict, relu,
-                                          to_inputs, weights_of)
+from dlbook.cnn.blocks.with_keras import (average_pool, conv, count_operations,
+                                          dense, depthwise, finish, fit, global_pool,
+                                          images, max_pool, norm, precision, predict,
+                                          relu, to_inputs, weights_of)
 from dlbook.cnn.nasnet import spec
 
-__all__ = ["count_operations", "fit", "nasnet", "predict", "to_inputs", "weights_of"]
+__all__ = [
+    "count_operations", "fit", "nasnet", "predict", "to_inputs", "weights_of",
+]
 
 
 def nasnet(a="mobile", seed=0, weights=None, dtype="float32"):
@@ -72,7 +74,7 @@ def _relu_conv_norm(x, name, filters, settings):
 
 
 def _factorised_reduction(x, name, filters, settings):
-    """Halve the maps without losing a pixel's row: N, H, W, C -> N, H/2, W/2, filters.
+    """Halve the maps: N, H, W, C -> N, H/2, W/2, filters.
 
     One half of the result reads every second pixel, the other half those between.
     """
@@ -101,11 +103,13 @@ def _operation(x, name, operation, filters, stride, settings):
     kind, kernel = spec.OPERATIONS[operation]
     if kind == "separable":
         return _separable(x, name, filters, kernel, stride, settings)
-    return x if kind == "identity" else _pool(x, f"{name}_pool", kind, kernel, stride)
+    if kind == "identity":
+        return x
+    return _pool(x, f"{name}_pool", kind, kernel, stride)
 
 
 def _separable(x, name, filters, kernel, stride, settings):
-    """A separable convolution, twice: N, H, W, C -> N, H/stride, W/stride, filters."""
+    """A separable convolution, twice: N, H, W, C -> N, H/s, W/s, filters."""
     for turn, step in ((1, stride), (2, 1)):
         x = relu(x, f"{name}_relu{turn}")
         x = depthwise(x, f"{name}_depthwise{turn}", kernel, step)

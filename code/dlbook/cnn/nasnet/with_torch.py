@@ -9,7 +9,9 @@ from dlbook.cnn.blocks.with_torch import (GlobalPool, Norm, conv, count_operatio
                                           to_inputs, weights_of)
 from dlbook.cnn.nasnet import spec
 
-__all__ = ["count_operations", "fit", "nasnet", "predict", "to_inputs", "weights_of"]
+__all__ = [
+    "count_operations", "fit", "nasnet", "predict", "to_inputs", "weights_of",
+]
 
 
 def nasnet(a="mobile", seed=0, weights=None, dtype="float32"):
@@ -82,7 +84,7 @@ class _Cell(nn.Module):
 
 
 def _adjust(step, norm):
-    """Bring the maps of the cell before the last to the size of the last: a module."""
+    """Bring the maps of the cell before the last to the size of the last."""
     if step.adjust == "reduce":
         return _FactorisedReduction(step.p[-1], step.filters, norm)
     if step.adjust == "project":
@@ -103,7 +105,7 @@ class _ReluConvNorm(nn.Module):
 
 
 class _FactorisedReduction(nn.Module):
-    """Halve the maps without losing a pixel's row: N, C, H, W -> N, filters, H/2, W/2.
+    """Halve the maps: N, C, H, W -> N, filters, H/2, W/2.
 
     One half of the result reads every second pixel, the other half those between.
     """
@@ -136,7 +138,7 @@ class _Pair(nn.Module):
 
 
 def _operation(name, channels, filters, stride, norm):
-    """The module on an arrow: N, channels, H, W -> N, filters, H/stride, W/stride."""
+    """What stands on an arrow: N, C, H, W -> N, filters, H/stride, W/stride."""
     kind, kernel = spec.OPERATIONS[name]
     if kind == "separable":
         return _Separable(channels, filters, kernel, stride, norm)
@@ -144,7 +146,7 @@ def _operation(name, channels, filters, stride, norm):
 
 
 class _Separable(nn.Module):
-    """A separable convolution, twice: N, C, H, W -> N, filters, H/stride, W/stride."""
+    """A separable convolution, twice: N, C, H, W -> N, filters, H/s, W/s."""
 
     def __init__(self, channels, filters, kernel, stride, norm):
         super().__init__()
@@ -176,4 +178,5 @@ class _Pool(nn.Module):
             x, inside = same_pad(x, (self.kernel,) * 2, (2, 2)), 0
         if self.kind == "max":
             return F.max_pool2d(x, self.kernel, self.stride, inside)
-        return F.avg_pool2d(x, self.kernel, self.stride, inside, count_include_pad=False)
+        options = {"count_include_pad": False}
+        return F.avg_pool2d(x, self.kernel, self.stride, inside, **options)

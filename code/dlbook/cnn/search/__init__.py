@@ -1,1 +1,1 @@
-"""A small architecture search: 315 cells in the style of NASNet, random search and regularised evolution."""
+"""A small architecture search: 315 cells, random search and regularised evolution."""

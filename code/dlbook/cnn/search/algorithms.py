@@ -1,7 +1,7 @@
 """Two ways to search: at random, and by regularised evolution.
 
-One framework serves for a search: a candidate is the same network in both, proved equal, and what is below calls
-`evaluate(architecture)` and knows no framework at all.
+One framework serves for a search: a candidate is the same network in both, proved equal, and
+what is below calls `evaluate(architecture)` and knows no framework at all.
 """
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,9 +14,12 @@ class Search:
     """What a search has seen, in the order in which architectures were evaluated.
 
     Args:
-        evaluate: function of an architecture -> its validation accuracy, or another score of which more is better.
-        budget: how many different architectures it may evaluate; one seen before costs nothing.
+        evaluate: function of an architecture -> its validation accuracy, or another
+            score of which more is better.
+        budget: how many different architectures it may evaluate; one seen before costs
+            nothing.
         on_step: called as on_step(count, architecture, score) after each evaluation.
+        scores: dict of each evaluated architecture to its score.
     """
     evaluate: object
     budget: int
@@ -25,7 +28,8 @@ class Search:
 
     def __post_init__(self):
         if self.budget < 1:
-            raise ValueError(f"a search may evaluate at least 1 architecture; got a budget of {self.budget}.")
+            raise ValueError("a search may evaluate at least 1 architecture; "
+                             f"got a budget of {self.budget}.")
 
     @property
     def open(self):
@@ -64,14 +68,16 @@ def random_search(space, evaluate, budget, seed=0, on_step=None):
     Returns:
         Search.
     """
-    rng, search = np.random.default_rng(seed), Search(evaluate, _within(budget, space), on_step)
+    rng = np.random.default_rng(seed)
+    search = Search(evaluate, _within(budget, space), on_step)
     while search.open:
         search.score(space.draw(rng))
     return search
 
 
-def regularised_evolution(space, evaluate, budget, seed=0, on_step=None, population=20, sample=5, cycles=10_000):
-    """Evolve architectures: the best of a sample has a child, and the oldest dies, however good it is.
+def regularised_evolution(space, evaluate, budget, seed=0, on_step=None,
+                          population=20, sample=5, cycles=10_000):
+    """Evolve architectures: the best of a sample has a child, and the oldest dies.
 
     Args:
         space: has `draw(rng)`, `mutate(architecture, rng)` and `cells()`.
@@ -81,7 +87,8 @@ def regularised_evolution(space, evaluate, budget, seed=0, on_step=None, populat
         on_step: called as on_step(count, architecture, score).
         population: architectures alive at a time.
         sample: of them that compete to have the next child.
-        cycles: children at most: late in a search most have been seen before and cost nothing.
+        cycles: children at most: late in a search most have been seen before and cost
+            nothing, so that a budget near the whole space may not be used up.
 
     Returns:
         Search.
@@ -89,20 +96,23 @@ def regularised_evolution(space, evaluate, budget, seed=0, on_step=None, populat
     Raises:
         ValueError: a sample larger than the population, or empty.
 
-    Source: Real et al. (2018), "Regularized evolution for image classifier architecture search", algorithm 1.
+    Source: Real et al. (2018), "Regularized evolution for image classifier
+    architecture search", algorithm 1.
     Differs from the paper: an architecture seen before is not trained again.
     """
     if not 1 <= sample <= population:
         raise ValueError(f"a sample has 1 to {population} of the population; got {sample}.")
-    rng, search = np.random.default_rng(seed), Search(evaluate, _within(budget, space), on_step)
+    rng = np.random.default_rng(seed)
+    search = Search(evaluate, _within(budget, space), on_step)
     alive = deque()
     while search.open and len(alive) < population:
         alive.append(_scored(search, space.draw(rng)))
     for _ in range(cycles):
         if not search.open:
             break
-        alive.append(_scored(search, space.mutate(parent(alive, sample, rng), rng)))
-        alive.popleft()  # the oldest
+        child = space.mutate(parent(alive, sample, rng), rng)
+        alive.append(_scored(search, child))
+        alive.popleft()  # the oldest dies, however good it is
     return search
 
 
@@ -117,7 +127,8 @@ def parent(alive, sample, rng):
     Returns:
         architecture.
     """
-    chosen = rng.integers(len(alive), size=sample)  # one may be drawn twice, as in the paper
+    # One may be drawn twice, as in the paper.
+    chosen = rng.integers(len(alive), size=sample)
     return max((alive[i] for i in chosen), key=lambda pair: pair[1])[0]
 
 

@@ -1,6 +1,6 @@
-"""The full run of the architecture search: every cell of the space is trained, so that a search can be repeated on the table.
+"""The full run of the architecture search: every cell of the space is trained.
 
-It takes the embedded digits too, since the space is made for them.
+On this table a search can be repeated hundreds of times. It too takes the embedded digits, for which the space is made.
 Source of the idea: Ying et al. (2019), "NAS-Bench-101: towards reproducible neural architecture search".
 """
 from dataclasses import asdict
@@ -21,7 +21,8 @@ def run(framework, seed, folder, cells=None):
         cells: those to train; None takes the whole space.
 
     Returns:
-        dict of `files` (none), `metrics`, `history` (none) and `table`: columns `cell`, `validation`, `test`, `parameters`, `operations`.
+        dict of `files` (none), `metrics`, `history` (none) and `table`: columns `cell`, `validation`,
+        `test`, `parameters`, `operations`.
     """
     digits, cells, results = task.digits(), cells or spec.SPACE.cells(), []
     with Progress(len(cells), f"training all cells in {framework}") as bar:
@@ -29,7 +30,8 @@ def run(framework, seed, folder, cells=None):
             results.append(asdict(task.train(cell, digits, framework, seed)))
             bar.step(f"validation {results[-1]['validation']:.3f}")
     columns = {name: [result[name] for result in results] for name in results[0]}
-    return {"files": (), "metrics": _metrics(columns), "history": {}, "table": {"cell": [spec.encode(cell) for cell in cells]} | columns}
+    table = {"cell": [spec.encode(cell) for cell in cells]} | columns
+    return {"files": (), "metrics": _metrics(columns), "history": {}, "table": table}
 
 
 def _metrics(columns):
@@ -37,7 +39,8 @@ def _metrics(columns):
     validation, test = np.array(columns["validation"]), np.array(columns["test"])
     chosen = validation.argmax()
     return {
-        "cells": len(validation), "chosen_validation": float(validation[chosen]), "chosen_test": float(test[chosen]),
+        "cells": len(validation),
+        "chosen_validation": float(validation[chosen]), "chosen_test": float(test[chosen]),
         "best_test": float(test.max()), "median_test": float(np.median(test)),
         "correlation": float(np.corrcoef(validation, test)[0, 1]),
     }

@@ -1,7 +1,8 @@
 """The space that is searched: small cells in the style of NASNet, and the network that a cell makes.
 
-Source: Zoph et al. (2017), "Learning transferable architectures for scalable image recognition", section 3.2, made small:
-one kind of cell, one input to it, two nodes, four operations, so that every cell can be trained and the search be checked.
+Source: Zoph et al. (2017), "Learning transferable architectures for scalable image recognition",
+section 3, made small: one kind of cell, one input to it, two nodes, four operations, so that every
+cell can be trained and the search be checked.
 """
 import functools
 import itertools
@@ -12,7 +13,8 @@ from dlbook.cnn.blocks.start import Norm
 from dlbook.cnn.blocks.table import Path, Tape, output_size, sides
 from dlbook.train.settings import Training
 
-OPERATIONS = ("conv3", "sep3", "max3", "identity")  # 3 x 3: a convolution, a separable one, the largest of each window; nothing
+# Windows of 3 x 3: a convolution, a separable one, the largest of each window; and nothing at all.
+OPERATIONS = ("conv3", "sep3", "max3", "identity")
 
 
 class Arrow(NamedTuple):
@@ -40,7 +42,8 @@ class Space:
 
     def __post_init__(self):
         if self.nodes < 1 or not self.operations or set(self.operations) - set(OPERATIONS):
-            raise ValueError(f"a space has a node or more and operations among {', '.join(OPERATIONS)}; got {self.nodes} and {self.operations}.")
+            raise ValueError(f"a space has a node or more and operations among {', '.join(OPERATIONS)}; "
+                             f"got {self.nodes} and {self.operations}.")
 
     def arrows(self, number):
         """Every Arrow that may go into node `number`."""
@@ -71,8 +74,9 @@ class Space:
         Returns:
             cell in canonical form.
         """
-        arrow = lambda number: Arrow(int(rng.integers(number)), self.operations[rng.integers(len(self.operations))])
-        return canonical(tuple(Node(arrow(number), arrow(number)) for number in range(1, self.nodes + 1)))
+        arrow = lambda choices: choices[rng.integers(len(choices))]
+        choices = [self.arrows(number) for number in range(1, self.nodes + 1)]
+        return canonical(tuple(Node(arrow(arrows), arrow(arrows)) for arrows in choices))
 
     def mutate(self, cell, rng):
         """A neighbour of a cell: one arrow gets another source or another operation.
@@ -84,12 +88,15 @@ class Space:
         Returns:
             another cell in canonical form.
 
-        Source: Real et al. (2018), section 3.2: hidden state mutation and operation mutation, at equal chances.
+        Source: Real et al. (2018), "Regularized evolution for image classifier architecture search",
+        section 3: hidden state mutation and operation mutation, at equal chances.
         """
         number, side = int(rng.integers(1, self.nodes + 1)), int(rng.integers(2))
         here = cell[number - 1][side]
         by_source = number > 1 and (rng.random() < 0.5 or len(self.operations) == 1)
-        others = [arrow for arrow in self.arrows(number) if (arrow.source != here.source) == by_source and (arrow.operation != here.operation) != by_source]
+        wanted = (by_source, not by_source)  # exactly one of the two changes
+        others = [arrow for arrow in self.arrows(number)
+                  if (arrow.source != here.source, arrow.operation != here.operation) == wanted]
         if not others:
             raise ValueError(f"{encode(cell)} has no neighbours in {self}.")
         node = list(cell[number - 1])
@@ -107,13 +114,15 @@ def _cells(space):
 
 
 def canonical(cell):
-    """The one way to write a cell: left and right, and nodes that do not read each other, may be exchanged without changing it.
+    """The one way to write a cell, the smallest of all.
+
+    Left and right, and nodes that do not read each other, may be exchanged without changing the cell.
 
     Args:
         cell: tuple of Node.
 
     Returns:
-        the smallest of all the ways.
+        cell.
     """
     ways = (_renumbered(cell, order) for order in itertools.permutations(range(1, len(cell) + 1)))
     return min(way for way in ways if way)
@@ -167,7 +176,8 @@ def checked(cell):
             if not 0 <= source < number:
                 raise ValueError(f"node {number} may read 0 to {number - 1}; got {source}.")
             if operation not in OPERATIONS:
-                raise ValueError(f"node {number} has the operation {operation!r}; choose from: {', '.join(OPERATIONS)}.")
+                raise ValueError(f"node {number} has the operation {operation!r}; "
+                                 f"choose from: {', '.join(OPERATIONS)}.")
     if not cell:
         raise ValueError("a cell has a node or more; got none.")
     return cell
@@ -184,7 +194,7 @@ PLAIN = decode("0.conv3+0.identity 1.conv3+1.identity")  # two residual convolut
 
 @dataclass(frozen=True)
 class Architecture:
-    """What fixes a candidate: a convolution, the cell, a pooling by 2, the cell, the mean of each map, a dense layer.
+    """What fixes a candidate: a convolution, the cell repeated, the mean of each map, a dense layer.
 
     Args:
         cell: tuple of Node.

@@ -47,9 +47,11 @@ def digits(size=spec.Architecture().size):
     from sklearn.model_selection import train_test_split
 
     whole = data.digits("quick")
-    small = replace(whole, source=f"{whole.source} and reduced to {size} x {size}", train_images=enlarge(whole.train_images, size), test_images=enlarge(whole.test_images, size))
-    a, b, c, d = train_test_split(small.train_images, small.train_labels, test_size=spec.VALIDATION, random_state=0, stratify=small.train_labels)
-    report = replace(small, train_images=a, train_labels=c)
+    labels = whole.train_labels
+    a, b, c, d = train_test_split(enlarge(whole.train_images, size), labels,
+                                  test_size=spec.VALIDATION, random_state=0, stratify=labels)
+    report = replace(whole, source=f"{whole.source} and reduced to {size} x {size}", train_images=a,
+                     train_labels=c, test_images=enlarge(whole.test_images, size))
     return Task(replace(report, test_images=b, test_labels=d), report)
 
 

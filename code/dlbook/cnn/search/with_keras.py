@@ -1,12 +1,15 @@
 """The networks of the architecture search in Keras."""
 from keras import layers
 
-from dlbook.cnn.blocks.with_keras import (conv, count_operations, dense, depthwise, finish,
-                                          fit, global_pool, images, max_pool, norm,
-                                          precision, predict, relu, to_inputs, weights_of)
+from dlbook.cnn.blocks.with_keras import (conv, count_operations, dense, depthwise,
+                                          finish, fit, global_pool, images, max_pool,
+                                          norm, precision, predict, relu, to_inputs,
+                                          weights_of)
 from dlbook.cnn.search import spec
 
-__all__ = ["candidate", "count_operations", "fit", "predict", "to_inputs", "weights_of"]
+__all__ = [
+    "candidate", "count_operations", "fit", "predict", "to_inputs", "weights_of",
+]
 
 
 def candidate(a=spec.Architecture(), seed=0, weights=None, dtype="float32"):
@@ -24,10 +27,10 @@ def candidate(a=spec.Architecture(), seed=0, weights=None, dtype="float32"):
     Raises:
         ValueError: an unknown dtype, or weights of another network.
 
-    Source: Zoph et al. (2017), section 3.2.
-    Differs from the paper: a cell reads one input, its loose results are added and not
-    joined, a separable convolution is applied once, and poolings stand in place of
-    reduction cells.
+    Source: Zoph et al. (2017), section 3.
+    Differs from the paper: a cell reads one input, its loose results are added and
+    not joined, a separable convolution is applied once, and poolings stand in place
+    of reduction cells.
     """
     with precision(dtype):
         inputs = images(a)

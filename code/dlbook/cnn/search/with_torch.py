@@ -3,12 +3,14 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from dlbook.cnn.blocks.with_torch import (GlobalPool, MaxPool, Norm, conv, count_operations,
-                                          depthwise, finish, fit, predict, to_inputs,
-                                          weights_of)
+from dlbook.cnn.blocks.with_torch import (GlobalPool, MaxPool, Norm, conv,
+                                          count_operations, depthwise, finish, fit,
+                                          predict, to_inputs, weights_of)
 from dlbook.cnn.search import spec
 
-__all__ = ["candidate", "count_operations", "fit", "predict", "to_inputs", "weights_of"]
+__all__ = [
+    "candidate", "count_operations", "fit", "predict", "to_inputs", "weights_of",
+]
 
 
 def candidate(a=spec.Architecture(), seed=0, weights=None, dtype="float32"):
@@ -26,10 +28,10 @@ def candidate(a=spec.Architecture(), seed=0, weights=None, dtype="float32"):
     Raises:
         ValueError: an unknown dtype, or weights of another network.
 
-    Source: Zoph et al. (2017), section 3.2.
-    Differs from the paper: a cell reads one input, its loose results are added and not
-    joined, a separable convolution is applied once, and poolings stand in place of
-    reduction cells.
+    Source: Zoph et al. (2017), section 3.
+    Differs from the paper: a cell reads one input, its loose results are added and
+    not joined, a separable convolution is applied once, and poolings stand in place
+    of reduction cells.
     """
     with torch.device("meta"):
         network = _Candidate(a)
@@ -37,7 +39,7 @@ def candidate(a=spec.Architecture(), seed=0, weights=None, dtype="float32"):
 
 
 class _Candidate(nn.Module):
-    """A convolution, cells with poolings between them, the mean of each map, logits."""
+    """A convolution, cells and poolings, the mean of each map, one dense layer."""
 
     def __init__(self, a):
         super().__init__()
