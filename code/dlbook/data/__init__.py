@@ -3,8 +3,10 @@ from dlbook.data import weights
 from dlbook.data.check import as_images
 from dlbook.data.clothes import clothes
 from dlbook.data.handwritten import digits
+from dlbook.data.imagenet import class_names
 from dlbook.data.labelled import Labelled
 from dlbook.data.photo import digit_from_photo, frame
+from dlbook.data.photos import PHOTOS, photo
 from dlbook.data.registry import DataError, fetch
 
-__all__ = ["DataError", "Labelled", "as_images", "clothes", "digit_from_photo", "digits", "fetch", "frame", "weights"]
+__all__ = ["PHOTOS", "DataError", "Labelled", "as_images", "class_names", "clothes", "digit_from_photo", "digits", "fetch", "frame", "photo", "weights"]
