@@ -57,15 +57,15 @@ class Architecture:
 
 VARIANTS = {name: Architecture(float(name)) for name in ("1.0", "0.75", "0.5", "0.25")}
 
-# For clothes and digits of 28 x 28: about 9 million multiply-accumulates, so that a run takes minutes on two cores.
-SMALL = Architecture(widths=(64, 128, 128, 224, 224), strides=(2, 1, 1, 2, 1), stem_stride=1, size=28, channels=1, num_classes=10,
+# For clothes and digits of 28 x 28. The stem halves the maps: separable blocks on large maps spend their time on moving numbers.
+SMALL = Architecture(widths=(64, 128, 128, 224, 224), strides=(1, 1, 2, 1, 1), stem_stride=2, size=28, channels=1, num_classes=10,
                      dropout=0.0, scaling="none")
 
-# All as for the small residual network, so that the two records can be compared; batch normalisation bears the high rate.
+# Batch, rate and mirrors of the small residual network, so that the two records can be compared; batch normalisation bears the high rate.
 TRAINING = {
-    "mnist": Training(epochs=5, batch_size=128, learning_rate=4e-3),
+    "mnist": Training(epochs=4, batch_size=128, learning_rate=4e-3),
     # Clothes have no reading direction: mirrored ones are clothes too.
-    "fashion": Training(epochs=10, batch_size=128, learning_rate=4e-3, mirror=True),
+    "fashion": Training(epochs=8, batch_size=128, learning_rate=4e-3, mirror=True),
 }
 
 # Learnt parameters, and all with the moving statistics, as keras.applications.MobileNet counts them.
