@@ -1,0 +1,1 @@
+"""SqueezeNet: AlexNet's accuracy with a fiftieth of its weights."""
