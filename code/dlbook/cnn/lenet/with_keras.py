@@ -1,20 +1,20 @@
 """LeNet-5 in Keras."""
 from keras import layers, ops
 
-from dlbook.cnn.blocks.with_keras import (conv, count_operations, dense, finish, fit,
-                                          images, max_pool, precision, predict, relu,
-                                          to_inputs, weights_of)
+from dlbook.cnn.blocks.with_keras import (conv, count_operations, dense, finish,
+                                          fit, images, max_pool, precision,
+                                          predict, relu, to_inputs, weights_of)
 from dlbook.cnn.lenet import spec
 
-__all__ = ["GaussianUnits", "PartialConv", "Subsampling", "count_operations", "fit",
-           "lenet", "predict", "to_inputs", "weights_of"]
+__all__ = ["GaussianUnits", "PartialConv", "Subsampling", "count_operations",
+           "fit", "lenet", "predict", "to_inputs", "weights_of"]
 
 
 def lenet(a="modern", seed=0, weights=None, dtype="float32"):
     """Build a LeNet-5: images (N, H, W, C) -> logits (N, num_classes).
 
     Args:
-        a: spec.Architecture, `original` (as published) or `modern` (as built today).
+        a: spec.Architecture, `original` (as published) or `modern` (as today).
         seed: starting weights; the PyTorch twin starts from the same.
         weights: dict of name to array in PyTorch's layout, or path of a checkpoint.
         dtype: `float32` or `float64`.
@@ -26,10 +26,11 @@ def lenet(a="modern", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: LeCun et al. (1998), section II.
-    Differs from the paper: cross-entropy of the scores is what training lowers. That is
-    the paper's equation 9 without its rubbish class, and the loss of all our classifiers.
-    The bitmaps behind the codes are our own. `modern` has ReLU, max pooling, all
-    connections and a dense output with softmax, which the loss and `predict` apply.
+    Differs from the paper: training lowers the cross-entropy of the scores, as in
+    all our classifiers: the paper's equation 9 without its rubbish class. Squared
+    distances are divided by `spread`. Weights start larger. The bitmaps of the
+    codes are our own. `modern` has ReLU, max pooling, all connections and a dense
+    output; its softmax is in the loss and in `predict`.
     """
     a = spec.architecture(a)
     table = spec.table(a)
@@ -43,8 +44,8 @@ def lenet(a="modern", seed=0, weights=None, dtype="float32"):
 def _features(x, a):
     """Convolutions and subsampling: N, 32, 32, 1 -> N, 1, 1, 120."""
     options = {"padding": "valid", "bias": True}
-    x = _active(conv(x, "c1", a.maps[0], spec.KERNEL, **options), a, "c1")  # N, 28, 28, 6
-    x = _pool(x, a, "s2")  # N, 14, 14, 6
+    x = conv(x, "c1", a.maps[0], spec.KERNEL, **options)  # N, 28, 28, 6
+    x = _pool(_active(x, a, "c1"), a, "s2")  # N, 14, 14, 6
     if a.partial:
         x = PartialConv(a.partial, name="c3")(x)  # N, 10, 10, 16
     else:
@@ -58,7 +59,7 @@ def _output(x, a):
     x = layers.Flatten(name="flatten")(x)  # N, 120
     x = _active(dense(x, "f6", a.units[1]), a, "f6")  # N, 84
     if a.output == "gaussian":
-        return GaussianUnits(a.num_classes, name="output")(x)
+        return GaussianUnits(a.num_classes, a.spread, name="output")(x)
     return dense(x, "output", a.num_classes)
 
 
@@ -88,8 +89,8 @@ class Subsampling(layers.Layer):
     """
 
     def build(self, shape):
-        self.weight = self.add_weight(shape=shape[-1:], initializer="ones", name="weight")
-        self.bias = self.add_weight(shape=shape[-1:], initializer="zeros", name="bias")
+        self.weight = self.add_weight(shape=shape[-1:], name="weight")
+        self.bias = self.add_weight(shape=shape[-1:], name="bias")
 
     def call(self, x):
         total = ops.average_pool(x, spec.POOL, spec.POOL) * spec.POOL**2
@@ -97,8 +98,9 @@ class Subsampling(layers.Layer):
 
 
 class PartialConv(layers.Conv2D):
-    """A convolution whose maps see some of the maps before; only connections have weights.
+    """A convolution whose maps see some of the maps before.
 
+    Only connections have weights.
     Maps (N, H, W, C) -> (N, H - 4, W - 4, len(partial)); `partial` as in
     `spec.Architecture`. The weights are (connections, 5, 5).
     """
@@ -111,8 +113,8 @@ class PartialConv(layers.Conv2D):
         self.places = [[place] for place in spec.places(self.partial, shape[-1])]
         self.dense_shape = (len(self.partial) * shape[-1], *self.kernel_size)
         weights = (len(self.places), *self.kernel_size)
-        self._kernel = self.add_weight(shape=weights, initializer="zeros", name="weight")
-        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self._kernel = self.add_weight(shape=weights, name="weight")
+        self.bias = self.add_weight(shape=(self.filters,), name="bias")
 
     def call(self, x):
         # O I, 5, 5, with zeros where nothing is connected
@@ -125,12 +127,14 @@ class PartialConv(layers.Conv2D):
 class GaussianUnits(layers.Dense):
     """Minus the squared distance between a vector and the fixed code of each class.
 
-    Vectors (N, D) -> scores (N, classes).
+    Vectors (N, D) -> scores (N, classes); distances are divided by `spread`.
     """
 
-    def __init__(self, classes, **options):
+    def __init__(self, classes, spread=1.0, **options):
         super().__init__(classes, use_bias=False, trainable=False, **options)
+        self.spread = spread
 
     def call(self, x):
-        # y_i = -sum_j (x_j - w_ij)^2
-        return -ops.sum(ops.square(x[:, :, None] - self.kernel), axis=1)
+        # -sum_j (x_j - w_ij)^2 / spread
+        squares = ops.square(x[:, :, None] - self.kernel)  # N, D, classes
+        return -ops.sum(squares, axis=1) / self.spread
