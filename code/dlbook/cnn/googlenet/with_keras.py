@@ -1,9 +1,10 @@
 """GoogLeNet in Keras."""
 from keras import layers
 
-from dlbook.cnn.blocks.with_keras import (adaptive_pool, average_pool, conv, count_operations, dense, dropout, finish, fit,
-                                          global_pool, images, lrn, max_pool, norm, precision, predict, relu, to_inputs,
-                                          weights_of)
+from dlbook.cnn.blocks.with_keras import (adaptive_pool, average_pool, conv,
+                                          count_operations, dense, dropout, finish, fit,
+                                          global_pool, images, lrn, max_pool, norm,
+                                          precision, predict, relu, to_inputs, weights_of)
 from dlbook.cnn.googlenet import spec
 
 __all__ = ["count_operations", "fit", "googlenet", "predict", "to_inputs", "weights_of"]
@@ -21,16 +22,17 @@ def googlenet(a="torchvision", seed=0, weights=None, dtype="float32"):
         dtype: `float32` or `float64`.
 
     Returns:
-        keras.Model; with auxiliary heads it returns a list of the logits and those of
-        the two heads.
+        keras.Model; with auxiliary heads it returns a list of the logits and those
+        of the two heads.
 
     Raises:
-        ValueError: an unknown name or dtype, or weights of another network.
+        ValueError: an unknown name or dtype, too small images, or weights of
+            another network.
 
     Source: Szegedy et al. (2014), table 1 and figure 3.
-    Differs from the paper, as `torchvision`: batch normalisation in place of biases and
-    of local response normalisation; windows of 3 x 3 on the path called 5 x 5, of 2 x 2
-    in the last max pooling; the heads' means cover the whole map; less dropout.
+    Differs from the paper, as `torchvision`: batch normalisation in place of biases
+    and of local response normalisation; windows of 3 x 3 on the path called 5 x 5, of
+    2 x 2 in the last max pooling; the heads' means cover the whole map; less dropout.
     """
     a = spec.architecture(a)
     rows = spec.table(a)
@@ -46,7 +48,8 @@ def googlenet(a="torchvision", seed=0, weights=None, dtype="float32"):
         x = dropout(global_pool(x), "dropout", a.dropout, seed)  # N, C
         outputs = [dense(x, "logits", a.num_classes), *outputs]
     outputs = outputs if a.auxiliary else outputs[0]
-    return finish(inputs, outputs, "googlenet", rows, a, seed, weights, spec.OFFICIAL)
+    return finish(
+        inputs, outputs, "googlenet", rows, a, seed, weights, spec.OFFICIAL)
 
 
 def _unit(x, a, name, maps, kernel, stride=1):
@@ -62,8 +65,10 @@ def _stem(x, a):
     for name, maps, kernel, stride, behind in spec.stem(a):
         x = _unit(x, a, name, maps, kernel, stride)
         for layer in behind:
-            pools = layer.startswith("pool")
-            x = max_pool(x, layer, 3, 2, ceil=True) if pools else lrn(x, layer, a.lrn)
+            if layer.startswith("pool"):
+                x = max_pool(x, layer, 3, 2, ceil=True)
+            else:
+                x = lrn(x, layer, a.lrn)
     return x
 
 
@@ -78,7 +83,8 @@ def _module(x, a, name, m):
     branch5 = _unit(branch5, a, f"{name}_branch5", m.branch5[1], a.kernel5)
     proj = max_pool(x, f"{name}_pool", 3, 1, "same")
     proj = _unit(proj, a, f"{name}_proj", m.proj, 1)
-    return layers.Concatenate(name=f"{name}_concat")([branch1, branch3, branch5, proj])
+    paths = [branch1, branch3, branch5, proj]
+    return layers.Concatenate(name=f"{name}_concat")(paths)
 
 
 def _head(x, a, name, seed):

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from dlbook.cnn.blocks.with_torch import (LRN, AdaptivePool, AveragePool, GlobalPool, MaxPool, Norm, conv, count_operations,
-                                          finish, fit, predict, to_inputs, weights_of)
+from dlbook.cnn.blocks.with_torch import (LRN, AdaptivePool, AveragePool, GlobalPool,
+                                          MaxPool, Norm, conv, count_operations, finish,
+                                          fit, predict, to_inputs, weights_of)
 from dlbook.cnn.googlenet import spec
 
 __all__ = ["count_operations", "fit", "googlenet", "predict", "to_inputs", "weights_of"]
@@ -22,16 +23,17 @@ def googlenet(a="torchvision", seed=0, weights=None, dtype="float32"):
         dtype: `float32` or `float64`.
 
     Returns:
-        torch.nn.Module; with auxiliary heads it returns a tuple of the logits and those
-        of the two heads.
+        torch.nn.Module; with auxiliary heads it returns a tuple of the logits and
+        those of the two heads.
 
     Raises:
-        ValueError: an unknown name or dtype, or weights of another network.
+        ValueError: an unknown name or dtype, too small images, or weights of
+            another network.
 
     Source: Szegedy et al. (2014), table 1 and figure 3.
-    Differs from the paper, as `torchvision`: batch normalisation in place of biases and
-    of local response normalisation; windows of 3 x 3 on the path called 5 x 5, of 2 x 2
-    in the last max pooling; the heads' means cover the whole map; less dropout.
+    Differs from the paper, as `torchvision`: batch normalisation in place of biases
+    and of local response normalisation; windows of 3 x 3 on the path called 5 x 5, of
+    2 x 2 in the last max pooling; the heads' means cover the whole map; less dropout.
     """
     a = spec.architecture(a)
     rows = spec.table(a)
@@ -54,9 +56,10 @@ class _GoogLeNet(nn.Module):
             module = _module(a, name, channels, m)
             self._step(name, module)
             channels = module.channels
-            if spec.head(a, name):
-                self.heads[name] = spec.head(a, name)
-                self.add_module(self.heads[name], _Head(a, self.heads[name], channels))
+            head = spec.head(a, name)
+            if head:
+                self.heads[name] = head
+                self.add_module(head, _Head(a, head, channels))
         self.pool = GlobalPool()
         self.dropout = nn.Dropout(a.dropout)
         self.logits = nn.Linear(channels, a.num_classes)
@@ -96,13 +99,17 @@ def _stem(a):
         yield name, _Unit(a, channels, maps, kernel, stride)
         channels = maps
         for layer in behind:
-            pools = layer.startswith("pool")
-            yield layer, MaxPool(3, 2, ceil=True) if pools else LRN(a.lrn)
+            if layer.startswith("pool"):
+                yield layer, MaxPool(3, 2, ceil=True)
+            else:
+                yield layer, LRN(a.lrn)
 
 
 def _module(a, name, channels, m):
     """An inception module, or in the plain network one convolution of 3 x 3."""
-    return _Plain(a, name, channels) if a.module == "plain" else _Inception(a, channels, m)
+    if a.module == "plain":
+        return _Plain(a, name, channels)
+    return _Inception(a, channels, m)
 
 
 class _Plain(nn.Module):
