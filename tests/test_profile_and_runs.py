@@ -17,7 +17,7 @@ FIELDS = {"command", "commit", "profile", "framework", "data", "versions", "hard
 def test_quick_is_the_default(monkeypatch):
     monkeypatch.delenv("DLBOOK_PROFILE", raising=False)
     monkeypatch.delenv("DLBOOK_THREADS", raising=False)
-    assert profile.current() == profile.PROFILES["quick"] and profile.current().threads == 2
+    assert profile.current() == profile.PROFILES["quick"] and (profile.current().threads, profile.current().torch_threads) == (2, 1)
 
 
 @pytest.mark.parametrize("name, value, words", [
@@ -49,7 +49,7 @@ def test_setup_seeds_every_generator():
             "print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
     lines = done.stdout.splitlines()
-    assert done.stderr == "" and lines[0] == lines[1] and lines[2] == "2 True"
+    assert done.stderr == "" and lines[0] == lines[1] and lines[2] == "1 True"
 
 
 def test_every_module_of_the_package_leaves_the_standard_library_alone():
@@ -204,7 +204,10 @@ def test_shipped_records_are_whole(system):
     for record in found:
         assert FIELDS <= record.keys() and record["profile"] == "full" and not record["commit"].endswith("-dirty")
         assert all(len(values) == len(record["history"]["loss"]) for values in record["history"].values())
-        assert record["data"] and all(len(checksum) == 64 for checksum in record["data"].values())
+        assert all(len(checksum) == 64 for checksum in record["data"].values())
+        # The search trains on the digits that come with scikit-learn, whose version stands in the record.
+        assert record["data"] or system == "cnn/search"
     seeds = {(record.get("task"), record["framework"], record["seed"]) for record in found}
-    assert len(seeds) == len(found) and (len(found) >= 6 or runs.tasks(system))
+    # Three seeds in both frameworks; of a system with tasks each task; of the search, whose table has 315 trainings, two seeds.
+    assert len(seeds) == len(found) and (len(found) >= 6 or runs.tasks(system) or system == "cnn/search")
     assert {record.get("task") for record in found} == set(runs.tasks(system) or [None])

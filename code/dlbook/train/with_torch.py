@@ -29,7 +29,8 @@ def fit(model, inputs, labels, training, validation=None,
     """
     peak, total = training.learning_rate, steps(len(inputs), training)
     step, history = 0, {}
-    optimizer = torch.optim.Adam(model.parameters(), peak, eps=training.epsilon)
+    optimizer = torch.optim.Adam(
+        model.parameters(), peak, eps=training.epsilon, fused=True)
     with Progress(training.epochs, "training in PyTorch, epoch", progress) as bar:
         for epoch in range(training.epochs):
             model.train()
