@@ -18,6 +18,22 @@ SCALINGS = {
 }
 
 
+def check_scaling(scaling, channels):
+    """Refuse a scaling that is unknown or does not fit the images.
+
+    Args:
+        scaling: name, a key of `SCALINGS`.
+        channels: of the images.
+
+    Raises:
+        ValueError: it is unknown, or for colour images alone.
+    """
+    if not isinstance(scaling, str) or scaling not in SCALINGS:
+        raise ValueError(f"unknown scaling {scaling!r}; choose from: {', '.join(SCALINGS)}.")
+    if scaling in ("imagenet", "caffe", "caffe-whole") and channels != 3:
+        raise ValueError(f"scaling {scaling!r} is for colour images, 3 channels; this network reads {channels}: take 'none' or 'signed'.")
+
+
 def as_inputs(images, size, channels, scaling, frame=0):
     """Check images and scale them.
 
@@ -35,10 +51,7 @@ def as_inputs(images, size, channels, scaling, frame=0):
     Raises:
         TypeError, ValueError: a wrong dtype, shape or range, or an unknown scaling.
     """
-    if scaling not in SCALINGS:
-        raise ValueError(f"unknown scaling {scaling!r}; choose from: {', '.join(SCALINGS)}.")
-    if scaling in ("imagenet", "caffe", "caffe-whole") and channels != 3:
-        raise ValueError(f"scaling {scaling!r} is for colour images, 3 channels; this network reads {channels}: take 'none' or 'signed'.")
+    check_scaling(scaling, channels)
     images = np.asarray(images)
     if images.dtype.kind != "f":
         raise TypeError(f"images are floating point in [0, 1]; got dtype {images.dtype}; divide by 255: images / 255.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlbook import runs
+from dlbook.cnn.blocks.table import above_zero, whole
 from dlbook.parity import layout
 from dlbook.train import initial
 
@@ -22,6 +23,13 @@ class Norm:
     momentum: float = 0.9
     scale: bool = True
 
+    def __post_init__(self):
+        above_zero("eps", self.eps)
+        if not (isinstance(self.momentum, (int, float)) and 0 <= self.momentum <= 1):
+            raise ValueError(f"momentum is a share from 0 to 1 of the old moving statistic; got {self.momentum!r}.")
+        if not isinstance(self.scale, bool):
+            raise ValueError(f"scale must be True or False; got {self.scale!r}.")
+
 
 @dataclass(frozen=True)
 class LocalNorm:
@@ -37,6 +45,11 @@ class LocalNorm:
     k: float = 2.0
     alpha: float = 1e-4
     beta: float = 0.75
+
+    def __post_init__(self):
+        whole("n", self.n)
+        for name in ("k", "alpha", "beta"):
+            above_zero(name, getattr(self, name))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The table of a network's layers, computed from its architecture by arithmetic alone: shapes, parameters, operations."""
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import isfinite
+from numbers import Integral, Real
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,90 @@ def sides(size):
         ValueError: anything else.
     """
     both = size if isinstance(size, tuple) else (size, size)
-    if len(both) != 2 or not all(isinstance(side, int) and side > 0 for side in both) and both != (None, None):
+    if len(both) != 2 or not all(is_whole(side) for side in both) and both != (None, None):
         raise ValueError(f"size must be a whole number of pixels above 0, or (height, width); got {size!r}.")
     return both
+
+
+def is_whole(value, least=1):
+    """Whether a value is a whole number of `least` or more; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
+def whole(name, value, least=1):
+    """Refuse what is not a whole number of `least` or more.
+
+    Args:
+        name: of the field, for the message.
+        value: to check.
+        least: smallest value.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not is_whole(value, least):
+        raise ValueError(f"{name} must be a whole number of {least} or more; got {value!r}.")
+
+
+def wholes(name, values, count=None, least=1):
+    """Refuse what is not a tuple of whole numbers of `least` or more.
+
+    Args:
+        name: of the field, for the message.
+        values: to check.
+        count: how many there must be; None: any number of them.
+        least: smallest value.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(values, tuple) or count not in (None, len(values)) or not all(is_whole(value, least) for value in values):
+        many = "" if count is None else f"{count} "
+        raise ValueError(f"{name} must be a tuple of {many}whole numbers of {least} or more; got {values!r}.")
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+
+
+def above_zero(name, value):
+    """Refuse what is not a finite number above 0; `name` is the field's, for the message."""
+    if not (_is_number(value) and value > 0):
+        raise ValueError(f"{name} must be a number above 0; got {value!r}.")
+
+
+def share(name, value):
+    """Refuse what is not a share from 0 to below 1; `name` is the field's, for the message."""
+    if not (_is_number(value) and 0 <= value < 1):
+        raise ValueError(f"{name} is a share from 0 to below 1; got {value!r}.")
+
+
+def check_common(a, any_size=False, optional=()):
+    """Refuse an architecture whose shared fields are wrong: `size`, `channels`, `num_classes`, `scaling`, and `dropout`, `norm`, if any.
+
+    Args:
+        a: architecture.
+        any_size: whether `size` may be None.
+        optional: names of fields among `norm` and `lrn` that may be None.
+
+    Raises:
+        ValueError: a wrong field.
+    """
+    # These modules import this one.
+    from dlbook.cnn.blocks.images import check_scaling
+    from dlbook.cnn.blocks.start import LocalNorm, Norm
+
+    if None in sides(a.size) and not any_size:
+        raise ValueError("this network is built for one size of images; got size None: give a number of pixels, or (height, width).")
+    whole("channels", a.channels)
+    whole("num_classes", a.num_classes)
+    check_scaling(a.scaling, a.channels)
+    if hasattr(a, "dropout"):
+        share("dropout", a.dropout)
+    for name, kind in (("norm", Norm), ("lrn", LocalNorm)):
+        value = getattr(a, name, None)
+        if hasattr(a, name) and not isinstance(value, kind) and not (value is None and name in optional):
+            raise ValueError(f"{name} must be a {kind.__name__}{' or None' if name in optional else ''}; got {value!r}.")
 
 
 def output_size(size, kernel, stride=1, padding="same", ceil=False):
