@@ -38,11 +38,11 @@ def tiny(benchmark, a=TINY):
 def test_a_tiny_network_beside_itself(benchmark, monkeypatch, tmp_path, capsys, framework):
     monkeypatch.setattr(benchmark, "NETWORKS", tiny(benchmark))
     path = tmp_path / "times.json"
-    times = benchmark.main(["--framework", framework, "--threads", "1", "--json", str(path)])
+    times = benchmark.main(["--framework", framework, "--threads", "2", "--json", str(path)])
     assert [found.task for found in times] == ["train", "infer 1", "infer 8"] and [found.batch for found in times] == [8, 1, 8]
     assert all(found.ours > 0 and found.peer > 0 and found.difference < 1e-5 and found.size == 16 for found in times)
     written = json.loads(path.read_text())
-    assert written["threads"] == 1 and written["repeats"] == 7 and written["versions"]["python"]
+    assert written["threads"] == 2 and written["repeats"] == 7 and written["versions"]["python"]
     assert [row["ratio"] for row in written["times"]] == [found.ours / found.peer for found in times]
     assert capsys.readouterr().out == benchmark.table(times) + "\n"
 
@@ -52,7 +52,7 @@ def test_a_peer_that_computes_something_else_is_refused(benchmark, monkeypatch):
 
     monkeypatch.setattr(benchmark, "NETWORKS", tiny(benchmark, replace(TINY, pooling="average")))
     with pytest.raises(RuntimeError, match="tiny in torch and its peer do not compute the same"):
-        benchmark.main(["--framework", "torch", "--threads", "1"])
+        benchmark.main(["--framework", "torch", "--threads", "2"])
 
 
 def test_turns_and_medians(benchmark, monkeypatch):
