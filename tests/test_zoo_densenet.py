@@ -14,6 +14,7 @@ DENSENET = zoo.Zoo(spec, with_keras, with_torch, "densenet")
 TINY = spec.Architecture((2, 3), growth=4, width=6, size=33, num_classes=5)
 SHORT = replace(spec.SMALL, blocks=(2, 2))
 HELD_OUT = [SHORT, TINY, replace(TINY, compression=1.0, bottleneck=1),
+            replace(TINY, norm=Norm(scale=False)),
             spec.Architecture((1, 2, 1), growth=5, width=7, bottleneck=3, compression=0.3, stem="small", size=19, channels=1, num_classes=3,
                               scaling="signed", norm=Norm(1e-3, 0.99))]
 WIDE = spec.Architecture((6, 12, 36, 24), growth=48, width=96)  # DenseNet-161
@@ -67,6 +68,31 @@ def test_dropout_is_for_training_alone():
     for train in (lambda: np.asarray(k(with_keras.to_inputs(k, images), training=True)),
                   lambda: t.train()(with_torch.to_inputs(t, images)).detach().numpy()):
         assert zoo.compare.difference(train(), train()) > zoo.SEEN
+
+
+def masks(a, seed):
+    """What each dropout of the Keras twin makes of ones: 0, or 1 / (1 - share)."""
+    layers = [layer for layer in DENSENET.keras(a, seed).layers if layer.name.endswith("dropout")]
+    return [np.asarray(layer(np.ones((2, 5, 5, a.growth), "float32"), training=True)) for layer in layers]
+
+
+def test_each_dropout_draws_its_own_mask():
+    """From the seed and the layer's name: other layers and other seeds draw others, the same network draws the same again."""
+    a = replace(TINY, dropout=0.5)
+    first, again, other = masks(a, 0), masks(a, 0), masks(a, 1)
+    assert len(first) == sum(a.blocks) and {0, 2} == set(np.unique(first))
+    assert all((first[i] != first[j]).any() for i in range(len(first)) for j in range(i))
+    assert all((one == two).all() for one, two in zip(first, again, strict=True))
+    assert all((one != two).any() for one, two in zip(first, other, strict=True))
+
+
+def test_official_weights_fit_any_size_and_dropout():
+    assert all(entry.fits(replace(entry.architecture, size=(64, 96), dropout=0.2)) for entry in spec.OFFICIAL)
+    assert not any(entry.fits(replace(entry.architecture, num_classes=10)) for entry in spec.OFFICIAL)
+
+
+def test_a_variant_by_number():
+    assert spec.architecture(121) is spec.VARIANTS["121"]
 
 
 def test_twins_have_the_same_names_and_signatures():
@@ -144,10 +170,17 @@ def test_wrong_settings_are_said():
         with_torch.densenet("264")
     with pytest.raises(ValueError, match="stem must be 'imagenet' or 'small'; got 'large'"):
         spec.Architecture(stem="large")
-    with pytest.raises(ValueError, match="one dense layer or more; got blocks \\(6, 0\\)"):
+    with pytest.raises(ValueError, match="blocks must be a tuple of whole numbers of 1 or more; got \\(6, 0\\)"):
         spec.Architecture((6, 0))
-    with pytest.raises(ValueError, match="growth must be at least 1; got 0"):
-        spec.Architecture(growth=0)
+    for value in (0, 2.5):
+        with pytest.raises(ValueError, match=f"growth must be a whole number of 1 or more; got {value}"):
+            spec.Architecture(growth=value)
+    for size, said in ((None, "None: give a number of pixels"), (-3, "-3")):
+        with pytest.raises(ValueError, match=f"size.*got.* {said}"):
+            spec.Architecture(size=size)
+    for twin in (with_keras, with_torch):
+        with pytest.raises(ValueError, match="images of size 3 are too small: this network reads 5 x 5 pixels or more"):
+            twin.densenet(replace(TINY, size=3))
     with pytest.raises(ValueError, match="compression is a share above 0, at most 1, that leaves a map; got 1.5 of 64 maps"):
         spec.Architecture(compression=1.5)
     with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got 1"):

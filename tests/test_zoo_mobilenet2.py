@@ -10,7 +10,7 @@ from peers import torchvision_models
 
 MOBILENET2 = zoo.Zoo(spec, with_keras, with_torch, "mobilenet2")
 TINY = spec.Architecture(settings=((1, 8, 1, 1), (3, 16, 2, 2)), stem=8, last=12, size=33, num_classes=5, dropout=0)
-HELD_OUT = [TINY, replace(TINY, padding="same", norm=Norm(1e-3, 0.999), size=34),
+HELD_OUT = [TINY, replace(TINY, norm=Norm(scale=False)), replace(TINY, padding="same", norm=Norm(1e-3, 0.999), size=34),
             spec.Architecture(0.6, ((2, 20, 2, 1), (1, 30, 1, 2)), stem=13, stem_stride=1, last=17, size=15, channels=1, num_classes=3,
                               dropout=0, scaling="none", padding="same")]
 
@@ -113,16 +113,33 @@ def test_keras_applications_agree(name):
     zoo.check_keras_applications(MOBILENET2, a, peer, spec.keras_name)
 
 
+def test_official_weights_fit_any_size_and_dropout():
+    assert all(entry.fits(replace(entry.architecture, size=(64, 96), dropout=0)) for entry in spec.OFFICIAL)
+    assert not any(entry.fits(replace(entry.architecture, padding="same")) for entry in spec.OFFICIAL)
+
+
+def test_a_variant_by_number():
+    assert spec.architecture(1.4) is spec.VARIANTS["1.4"]
+
+
 def test_wrong_settings_are_said():
     with pytest.raises(ValueError, match="there is no MobileNetV2 '2.0'; choose from: 1.0, 0.35"):
         with_torch.mobilenet2("2.0")
-    with pytest.raises(ValueError, match="rows \\(t, c, n, s\\) of numbers from 1 on; got \\(\\(1, 8, 1\\),\\)"):
+    with pytest.raises(ValueError, match="a row \\(t, c, n, s\\) of settings must be a tuple of 4 whole numbers of 1 or more; got \\(1, 8, 1\\)"):
         spec.Architecture(settings=((1, 8, 1),))
-    with pytest.raises(ValueError, match="alpha must be above 0; got 0"):
-        spec.Architecture(0)
+    with pytest.raises(ValueError, match="settings are rows \\(t, c, n, s\\), one or more; got \\(\\)"):
+        spec.Architecture(settings=())
+    for alpha in (0, float("inf")):
+        with pytest.raises(ValueError, match=f"alpha must be a number above 0; got {alpha}"):
+            spec.Architecture(alpha)
+    with pytest.raises(ValueError, match="stem must be a whole number of 1 or more; got 2.5"):
+        spec.Architecture(stem=2.5)
+    for size, said in ((None, "None: give a number of pixels"), (-3, "-3")):
+        with pytest.raises(ValueError, match=f"size.*got.* {said}"):
+            spec.Architecture(size=size)
     with pytest.raises(ValueError, match="padding must be 1 or 'same'; got 'valid'"):
         spec.Architecture(padding="valid")
-    with pytest.raises(ValueError, match="last must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="last must be a whole number of 1 or more; got 0"):
         spec.Architecture(last=0)
     with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got 1"):
         spec.Architecture(dropout=1)

@@ -11,6 +11,7 @@ from peers import torchvision_models
 RESNET = zoo.Zoo(spec, with_keras, with_torch, "resnet")
 TINY = spec.Architecture((1, 2), "bottleneck", (4, 6), size=33, num_classes=5)
 HELD_OUT = [spec.SMALL, TINY, replace(TINY, shortcut=False), replace(TINY, stride_in=1, bias=True),
+            replace(TINY, norm=Norm(scale=False)),
             spec.Architecture((2, 1, 1), "basic", (4, 4, 7), stem="small", size=19, channels=1, num_classes=3,
                               scaling="signed", norm=Norm(1e-3, 0.99))]
 
@@ -95,6 +96,32 @@ def test_keras_applications_agree(name):
 
     peer = getattr(applications, f"ResNet{name}")(weights=None, input_shape=(40, 40, 3), classes=10, classifier_activation=None)
     zoo.check_keras_applications(RESNET, replace(spec.KERAS[name], size=40, num_classes=10), peer, spec.keras_name)
+
+
+def test_official_weights_fit_any_size():
+    assert all(entry.fits(replace(entry.architecture, size=(64, 96))) for entry in spec.OFFICIAL)
+    assert not any(entry.fits(replace(entry.architecture, num_classes=10)) for entry in spec.OFFICIAL)
+
+
+def test_a_variant_by_number():
+    assert spec.architecture(50) is spec.VARIANTS["50"]
+    with pytest.raises(ValueError, match="there is no ResNet 51; choose from: 18, 34, 50"):
+        with_torch.resnet(51)
+
+
+WRONG = {"blocks": (1.5, 1, 1), "widths": (0, 8, 8), "strides": (0, 1, 1)}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_numbers_are_said(name):
+    with pytest.raises(ValueError, match=f"{name} must be a tuple of .*whole numbers of 1 or more; got \\({WRONG[name][0]}, "):
+        replace(spec.SMALL, **{name: WRONG[name]})
+
+
+@pytest.mark.parametrize(("size", "said"), [(None, "None: give a number of pixels"), (-3, "-3")])
+def test_wrong_sizes_are_said(size, said):
+    with pytest.raises(ValueError, match=f"size.*got.* {said}"):
+        replace(spec.SMALL, size=size)
 
 
 def test_wrong_settings_are_said():

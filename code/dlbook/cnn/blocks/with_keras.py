@@ -1,5 +1,6 @@
 """The ConvNets' shared layers in Keras, and what every network can do: count, fit, predict."""
 from contextlib import contextmanager
+from zlib import crc32
 
 import keras
 import numpy as np
@@ -137,8 +138,8 @@ def dense(x, name, units):
 
 
 def dropout(x, name, rate, seed):
-    """Set a share of the activations to zero in training."""
-    return layers.Dropout(rate, seed=seed, name=name)(x)
+    """Set a share of the activations to zero in training: each layer draws its own, from the network's seed and its name."""
+    return layers.Dropout(rate, seed=(seed + crc32(name.encode())) % 2**31, name=name)(x)
 
 
 def finish(inputs, outputs, name, table, a, seed, weights, official=()):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape
+from dlbook.cnn.blocks.table import Tape, above_zero, check_common, checked, whole, wholes
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Architecture:
     def __post_init__(self):
         if self.stem not in ("imagenet", "small"):
             raise ValueError(f"stem must be 'imagenet' or 'small'; got {self.stem!r}.")
-        if not self.blocks or min(self.blocks) < 1:
+        wholes("blocks", self.blocks)
+        if not self.blocks:
             raise ValueError(f"each block needs one dense layer or more; got blocks {self.blocks}.")
         for name in ("growth", "width", "bottleneck"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
-        if not 0 < self.compression <= 1 or self.width * self.compression < 1:
+            whole(name, getattr(self, name))
+        above_zero("compression", self.compression)
+        if self.compression > 1 or self.width * self.compression < 1:
             raise ValueError(f"compression is a share above 0, at most 1, that leaves a map; got {self.compression} of {self.width} maps.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1; got {self.dropout}.")
+        check_common(self)
 
 
 VARIANTS = {
@@ -78,7 +78,7 @@ def architecture(a):
     """An architecture by its name.
 
     Args:
-        a: Architecture, or a key of `VARIANTS`.
+        a: Architecture, or a key of `VARIANTS`, as text or number.
 
     Returns:
         Architecture.
@@ -88,9 +88,9 @@ def architecture(a):
     """
     if isinstance(a, Architecture):
         return a
-    if a not in VARIANTS:
+    if str(a) not in VARIANTS:
         raise ValueError(f"there is no DenseNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    return VARIANTS[str(a)]
 
 
 def layers(a):
@@ -123,14 +123,20 @@ def table(a):
 
     Returns:
         list of Row, from the input to the logits.
+
+    Raises:
+        ValueError: an unknown name, or images so small that nothing is left of a map.
     """
-    a = architecture(a)
+    return checked(_table, architecture(a))
+
+
+def _table(a):
     tape = Tape(a.size, a.channels)
     _stem(tape, a)
     for name, kind in layers(a):
         with tape.block(name):
             STEPS[kind](tape, a, name)
-    _activated(tape, "final", "")
+    _activated(tape, a, "final", "")
     tape.global_pool("pool")
     tape.dense("logits", a.num_classes)
     return tape.rows
@@ -139,7 +145,7 @@ def table(a):
 def _stem(tape, a):
     kernel, stride = (7, 2) if a.stem == "imagenet" else (3, 1)
     tape.conv("stem_conv", a.width, kernel, stride, kernel // 2)
-    _activated(tape, "stem", "")
+    _activated(tape, a, "stem", "")
     if a.stem == "imagenet":
         tape.pool("stem_pool", 3, 2, 1)
 
@@ -148,9 +154,9 @@ def _layer(tape, a, name):
     with tape.branch("") as known:
         pass
     with tape.branch("new") as new:
-        _activated(tape, name, 1)
+        _activated(tape, a, name, 1)
         tape.conv(f"{name}_conv1", a.bottleneck * a.growth, 1, padding=0)
-        _activated(tape, name, 2)
+        _activated(tape, a, name, 2)
         tape.conv(f"{name}_conv2", a.growth, 3, padding=1)
         if a.dropout:
             tape.same(f"{name}_dropout", "dropout", f"{a.dropout:g}")
@@ -158,13 +164,13 @@ def _layer(tape, a, name):
 
 
 def _transition(tape, a, name):
-    _activated(tape, name, "")
+    _activated(tape, a, name, "")
     tape.conv(f"{name}_conv", compressed(a, tape.shape[2]), 1, padding=0)
     tape.pool(f"{name}_pool", 2, 2, kind="average")
 
 
-def _activated(tape, name, number):
-    tape.norm(f"{name}_bn{number}")
+def _activated(tape, a, name, number):
+    tape.norm(f"{name}_bn{number}", a.norm.scale)
     tape.same(f"{name}_relu{number}", "relu")
 
 
@@ -204,11 +210,12 @@ def keras_name(name):
     return f"conv{int(parts[0][5:]) + 1}_block{parts[1][5:]}_{inside}"
 
 
+FREE = ("size", "dropout")  # what the weights do not depend on
 OFFICIAL = (
-    Official(VARIANTS["121"], "torchvision/densenet121-a639ec97.pth", torchvision_file_name),
-    Official(VARIANTS["169"], "torchvision/densenet169-b2777c0a.pth", torchvision_file_name),
-    Official(VARIANTS["201"], "torchvision/densenet201-c1103571.pth", torchvision_file_name),
-    Official(KERAS["121"], "keras/densenet121_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
-    Official(KERAS["169"], "keras/densenet169_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
-    Official(KERAS["201"], "keras/densenet201_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
+    Official(VARIANTS["121"], "torchvision/densenet121-a639ec97.pth", torchvision_file_name, FREE),
+    Official(VARIANTS["169"], "torchvision/densenet169-b2777c0a.pth", torchvision_file_name, FREE),
+    Official(VARIANTS["201"], "torchvision/densenet201-c1103571.pth", torchvision_file_name, FREE),
+    Official(KERAS["121"], "keras/densenet121_weights_tf_dim_ordering_tf_kernels.h5", keras_name, FREE),
+    Official(KERAS["169"], "keras/densenet169_weights_tf_dim_ordering_tf_kernels.h5", keras_name, FREE),
+    Official(KERAS["201"], "keras/densenet201_weights_tf_dim_ordering_tf_kernels.h5", keras_name, FREE),
 )

@@ -25,8 +25,11 @@ def densenet(a="121", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: Huang et al. (2016), table 1, and equation 2 for the dense layers.
+    Differs from the paper: a transition has a ReLU between batch normalisation and
+    convolution, as in the authors' code.
     """
     a = spec.architecture(a)
+    table = spec.table(a)
     with precision(dtype):
         inputs = images(a)
         x = _stem(inputs, a)
@@ -34,8 +37,7 @@ def densenet(a="121", seed=0, weights=None, dtype="float32"):
             x = _STEPS[kind](x, a, name, seed)
         x = _activated(x, a, "final")
         outputs = dense(global_pool(x), "logits", a.num_classes)  # N, num_classes
-    return finish(inputs, outputs, "densenet", spec.table(a), a, seed, weights,
-                  spec.OFFICIAL)
+    return finish(inputs, outputs, "densenet", table, a, seed, weights, spec.OFFICIAL)
 
 
 def _stem(x, a):

@@ -26,11 +26,14 @@ def densenet(a="121", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: Huang et al. (2016), table 1, and equation 2 for the dense layers.
+    Differs from the paper: a transition has a ReLU between batch normalisation and
+    convolution, as in the authors' code.
     """
     a = spec.architecture(a)
+    table = spec.table(a)
     with torch.device("meta"):
         network = _DenseNet(a)
-    return finish(network, spec.table(a), a, seed, weights, dtype, spec.OFFICIAL)
+    return finish(network, table, a, seed, weights, dtype, spec.OFFICIAL)
 
 
 class _DenseNet(nn.Module):

@@ -5,11 +5,12 @@ Source: Howard et al. (2017), "MobileNets: efficient convolutional neural networ
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape
+from dlbook.cnn.blocks.table import Tape, above_zero, check_common, checked, whole, wholes
 from dlbook.train.settings import Training
 
 KERNEL = 3  # side of every window that is not 1 x 1
 CONVOLUTIONS = ("separable", "full")
+PADDINGS = ("keras", "same")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Architecture:
         stem_stride: of the first convolution, in pixels.
         convolution: `separable` (each map is filtered by itself, then a 1 x 1 convolution mixes them) or `full` (one convolution of
             3 x 3 does both), the network that the paper compares with in table 4.
+        padding: of the windows of strided depthwise convolutions: `keras` (one pixel below and right, so that odd maps are halved
+            rounding down) or `same` (as TensorFlow pads, rounding up). On even maps both are one. All other windows are `same`, in
+            Keras too.
         norm: settings of batch normalisation, Keras' own.
         size, channels: of the images; num_classes: to tell apart.
         dropout: share of the pooled activations set to zero in training.
@@ -35,6 +39,7 @@ class Architecture:
     stem: int = 32
     stem_stride: int = 2
     convolution: str = "separable"
+    padding: str = "keras"
     norm: Norm = Norm(eps=1e-3, momentum=0.99)
     size: int = 224
     channels: int = 3
@@ -45,21 +50,25 @@ class Architecture:
     def __post_init__(self):
         if self.convolution not in CONVOLUTIONS:
             raise ValueError(f"convolution must be one of {', '.join(CONVOLUTIONS)}; got {self.convolution!r}.")
+        if self.padding not in PADDINGS:
+            raise ValueError(f"padding must be one of {', '.join(PADDINGS)}; got {self.padding!r}.")
+        wholes("widths", self.widths)
+        wholes("strides", self.strides)
         if not self.widths or len(self.widths) != len(self.strides):
             raise ValueError(f"each block needs a width and a stride; got widths {self.widths} and strides {self.strides}.")
-        if min(self.stem_stride, *self.strides) < 1:
-            raise ValueError(f"strides must be at least 1; got {self.stem_stride} for the stem and {self.strides} for the blocks.")
+        for name in ("stem", "stem_stride"):
+            whole(name, getattr(self, name))
+        above_zero("alpha", self.alpha)
         if int(min(self.stem, *self.widths) * self.alpha) < 1:
             raise ValueError(f"alpha must leave one map or more of {min(self.stem, *self.widths)}; got {self.alpha}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1; got {self.dropout}.")
+        check_common(self)
 
 
 VARIANTS = {name: Architecture(float(name)) for name in ("1.0", "0.75", "0.5", "0.25")}
 
 # For clothes and digits of 28 x 28. The stem halves the maps: separable blocks on large maps spend their time on moving numbers.
-SMALL = Architecture(widths=(64, 128, 128, 224, 224), strides=(1, 1, 2, 1, 1), stem_stride=2, size=28, channels=1, num_classes=10,
-                     dropout=0.0, scaling="none")
+SMALL = Architecture(widths=(64, 128, 128, 224, 224), strides=(1, 1, 2, 1, 1), stem_stride=2, padding="same", size=28, channels=1,
+                     num_classes=10, dropout=0.0, scaling="none")
 
 # Batch, rate and mirrors of the small residual network, so that the two records can be compared; batch normalisation bears the high rate.
 TRAINING = {
@@ -90,7 +99,7 @@ def architecture(a):
     """An architecture by its name.
 
     Args:
-        a: Architecture, or a key of `VARIANTS`.
+        a: Architecture, or a key of `VARIANTS`, as text or number.
 
     Returns:
         Architecture.
@@ -100,9 +109,9 @@ def architecture(a):
     """
     if isinstance(a, Architecture):
         return a
-    if a not in VARIANTS:
+    if str(a) not in VARIANTS:
         raise ValueError(f"there is no MobileNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    return VARIANTS[str(a)]
 
 
 def maps(a, width):
@@ -122,6 +131,11 @@ def blocks(a):
     return [(f"block{i}", maps(a, width), stride) for i, (width, stride) in enumerate(zip(a.widths, a.strides), 1)]
 
 
+def pads(a, stride):
+    """Whether a depthwise convolution reads maps with one more pixel below and right, as in Keras where it skips pixels."""
+    return a.padding == "keras" and stride > 1
+
+
 def table(a):
     """The table of layers.
 
@@ -130,11 +144,17 @@ def table(a):
 
     Returns:
         list of Row, from the input to the logits.
+
+    Raises:
+        ValueError: an unknown name, or images so small that nothing is left of a map.
     """
-    a = architecture(a)
+    return checked(_table, architecture(a))
+
+
+def _table(a):
     tape = Tape(a.size, a.channels)
     tape.conv("stem_conv", maps(a, a.stem), KERNEL, a.stem_stride)
-    _activated(tape, "stem_bn", "stem_relu")
+    _activated(tape, a, "stem_bn", "stem_relu")
     for name, width, stride in blocks(a):
         with tape.block(name):
             _block(tape, a, name, width, stride)
@@ -147,15 +167,17 @@ def table(a):
 def _block(tape, a, name, width, stride):
     if a.convolution == "full":
         tape.conv(f"{name}_conv", width, KERNEL, stride)
-        return _activated(tape, f"{name}_conv_bn", f"{name}_conv_relu")
-    tape.depthwise(f"{name}_depthwise", KERNEL, stride)
-    _activated(tape, f"{name}_depthwise_bn", f"{name}_depthwise_relu")
+        return _activated(tape, a, f"{name}_conv_bn", f"{name}_conv_relu")
+    if pads(a, stride):
+        tape.shape = (tape.shape[0] + 1, tape.shape[1] + 1, tape.shape[2])
+    tape.depthwise(f"{name}_depthwise", KERNEL, stride, "valid" if pads(a, stride) else "same")
+    _activated(tape, a, f"{name}_depthwise_bn", f"{name}_depthwise_relu")
     tape.conv(f"{name}_pointwise", width, 1)
-    return _activated(tape, f"{name}_pointwise_bn", f"{name}_pointwise_relu")
+    return _activated(tape, a, f"{name}_pointwise_bn", f"{name}_pointwise_relu")
 
 
-def _activated(tape, norm, relu):
-    tape.norm(norm)
+def _activated(tape, a, norm, relu):
+    tape.norm(norm, a.norm.scale)
     tape.same(relu, "relu", "at most 6")
 
 
@@ -171,4 +193,5 @@ def keras_name(name):
     return "_".join(filter(None, ("conv", short, block[5:], norm)))
 
 
-OFFICIAL = (Official(VARIANTS["0.75"], "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz", keras_name),)
+OFFICIAL = (Official(VARIANTS["0.75"], "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz", keras_name,
+                     free=("size", "dropout", "padding")),)

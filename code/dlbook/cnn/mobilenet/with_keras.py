@@ -27,8 +27,10 @@ def mobilenet(a="1.0", seed=0, weights=None, dtype="float32"):
     Source: Howard et al. (2017), table 1.
     Differs from the paper: ReLU stops at 6, as in the authors' code; the last block has
     stride 1: with the 2 of table 1 its maps would not have the 7 x 7 pixels stated there.
+    Maps of an odd side are halved as keras.applications does; see `padding`.
     """
     a = spec.architecture(a)
+    table = spec.table(a)
     with precision(dtype):
         inputs = images(a)
         x = conv(inputs, "stem_conv", spec.maps(a, a.stem), spec.KERNEL, a.stem_stride)
@@ -37,8 +39,7 @@ def mobilenet(a="1.0", seed=0, weights=None, dtype="float32"):
             x = _block(x, a, name, width, stride)
         x = dropout(global_pool(x), "dropout", a.dropout, seed)  # N, C
         outputs = dense(x, "logits", a.num_classes)
-    return finish(inputs, outputs, "mobilenet", spec.table(a), a, seed, weights,
-                  spec.OFFICIAL)
+    return finish(inputs, outputs, "mobilenet", table, a, seed, weights, spec.OFFICIAL)
 
 
 def _block(x, a, name, width, stride):
@@ -47,7 +48,12 @@ def _block(x, a, name, width, stride):
         x = conv(x, f"{name}_conv", width, spec.KERNEL, stride)
         return _activated(x, a, f"{name}_conv_bn", f"{name}_conv_relu")
     # Filter each map by itself, then mix the maps: k k C + C width a pixel.
-    x = depthwise(x, f"{name}_depthwise", spec.KERNEL, stride)
+    padded = spec.pads(a, stride)
+    if padded:
+        # One pixel below and right.
+        x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_depthwise_pad")(x)
+    x = depthwise(x, f"{name}_depthwise", spec.KERNEL, stride,
+                  "valid" if padded else "same")
     x = _activated(x, a, f"{name}_depthwise_bn", f"{name}_depthwise_relu")
     x = conv(x, f"{name}_pointwise", width, 1)
     return _activated(x, a, f"{name}_pointwise_bn", f"{name}_pointwise_relu")

@@ -29,11 +29,13 @@ def mobilenet(a="1.0", seed=0, weights=None, dtype="float32"):
     Source: Howard et al. (2017), table 1.
     Differs from the paper: ReLU stops at 6, as in the authors' code; the last block has
     stride 1: with the 2 of table 1 its maps would not have the 7 x 7 pixels stated there.
+    Maps of an odd side are halved as keras.applications does; see `padding`.
     """
     a = spec.architecture(a)
+    table = spec.table(a)
     with torch.device("meta"):
         network = _MobileNet(a)
-    return finish(network, spec.table(a), a, seed, weights, dtype, spec.OFFICIAL)
+    return finish(network, table, a, seed, weights, dtype, spec.OFFICIAL)
 
 
 class _MobileNet(nn.Module):
@@ -73,13 +75,17 @@ class _SeparableBlock(nn.Module):
 
     def __init__(self, a, channels, width, stride):
         super().__init__()
-        self.depthwise = depthwise(channels, spec.KERNEL, stride)
+        padded = spec.pads(a, stride)
+        # One pixel below and right.
+        self.pad = nn.ZeroPad2d((0, 1, 0, 1)) if padded else nn.Identity()
+        self.depthwise = depthwise(channels, spec.KERNEL, stride,
+                                   "valid" if padded else "same")
         self.depthwise_bn = Norm(channels, a.norm)
         self.pointwise = conv(channels, width, 1)
         self.pointwise_bn = Norm(width, a.norm)
 
     def forward(self, x):
-        x = _activated(self.depthwise_bn(self.depthwise(x)))
+        x = _activated(self.depthwise_bn(self.depthwise(self.pad(x))))
         return _activated(self.pointwise_bn(self.pointwise(x)))
 
 

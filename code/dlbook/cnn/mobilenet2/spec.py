@@ -5,7 +5,7 @@ Source: Sandler et al. (2018), "MobileNetV2: inverted residuals and linear bottl
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape
+from dlbook.cnn.blocks.table import Tape, above_zero, check_common, whole, wholes
 
 KERNEL = 3  # side of every window that is not 1 x 1
 DIVISOR = 8  # maps come in multiples of this, except those inside the blocks
@@ -40,17 +40,16 @@ class Architecture:
     scaling: str = "imagenet"
 
     def __post_init__(self):
-        if not self.settings or any(len(row) != 4 or min(row) < 1 for row in self.settings):
-            raise ValueError(f"settings are rows (t, c, n, s) of numbers from 1 on; got {self.settings}.")
-        if not self.alpha > 0:
-            raise ValueError(f"alpha must be above 0; got {self.alpha}.")
+        if not isinstance(self.settings, tuple) or not self.settings:
+            raise ValueError(f"settings are rows (t, c, n, s), one or more; got {self.settings!r}.")
+        for row in self.settings:
+            wholes("a row (t, c, n, s) of settings", row, 4)
+        above_zero("alpha", self.alpha)
         if self.padding not in (1, "same"):
             raise ValueError(f"padding must be 1 or 'same'; got {self.padding!r}.")
         for name in ("stem", "stem_stride", "last"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1; got {self.dropout}.")
+            whole(name, getattr(self, name))
+        check_common(self)
 
 
 VARIANTS = {name: Architecture(float(name)) for name in ("1.0", "0.35", "0.5", "0.75", "1.3", "1.4")}
@@ -76,7 +75,7 @@ def architecture(a):
     """An architecture by its name.
 
     Args:
-        a: Architecture, or a key of `VARIANTS`.
+        a: Architecture, or a key of `VARIANTS`, as text or number.
 
     Returns:
         Architecture.
@@ -86,9 +85,9 @@ def architecture(a):
     """
     if isinstance(a, Architecture):
         return a
-    if a not in VARIANTS:
+    if str(a) not in VARIANTS:
         raise ValueError(f"there is no MobileNetV2 {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    return VARIANTS[str(a)]
 
 
 def maps(a, width):
@@ -136,12 +135,12 @@ def table(a):
     a = architecture(a)
     tape = Tape(a.size, a.channels)
     tape.conv("stem_conv", maps(a, a.stem), KERNEL, a.stem_stride, a.padding)
-    _activated(tape, "stem_bn", "stem_relu")
+    _activated(tape, a, "stem_bn", "stem_relu")
     for name, t, width, stride in blocks(a):
         with tape.block(name):
             _block(tape, a, name, t, width, stride)
     tape.conv("last_conv", last_maps(a), 1, padding=0)
-    _activated(tape, "last_bn", "last_relu")
+    _activated(tape, a, "last_bn", "last_relu")
     tape.global_pool("pool")
     tape.same("dropout", "dropout", f"{a.dropout:g}")
     tape.dense("logits", a.num_classes)
@@ -154,19 +153,19 @@ def _block(tape, a, name, t, width, stride):
         pass
     if t > 1:
         tape.conv(f"{name}_expand", t * channels, 1, padding=0)
-        _activated(tape, f"{name}_expand_bn", f"{name}_expand_relu")
+        _activated(tape, a, f"{name}_expand_bn", f"{name}_expand_relu")
     tape.depthwise(f"{name}_depthwise", KERNEL, stride, a.padding)
-    _activated(tape, f"{name}_depthwise_bn", f"{name}_depthwise_relu")
+    _activated(tape, a, f"{name}_depthwise_bn", f"{name}_depthwise_relu")
     tape.conv(f"{name}_project", width, 1, padding=0)
-    tape.norm(f"{name}_project_bn")
+    tape.norm(f"{name}_project_bn", a.norm.scale)
     if adds(channels, width, stride):
         with tape.branch("") as main:
             pass
         tape.add(f"{name}_add", [main, shortcut])
 
 
-def _activated(tape, norm, relu):
-    tape.norm(norm)
+def _activated(tape, a, norm, relu):
+    tape.norm(norm, a.norm.scale)
     tape.same(relu, "relu", "at most 6")
 
 
@@ -200,4 +199,4 @@ def keras_name(name):
     return f"{prefix}_{layer.replace('_bn', '_BN')}"
 
 
-OFFICIAL = (Official(VARIANTS["1.0"], "torchvision/mobilenet_v2-b0353104.pth", torchvision_name),)
+OFFICIAL = (Official(VARIANTS["1.0"], "torchvision/mobilenet_v2-b0353104.pth", torchvision_name, free=("size", "dropout")),)

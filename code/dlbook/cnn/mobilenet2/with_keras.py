@@ -26,6 +26,9 @@ def mobilenet2(a="1.0", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: Sandler et al. (2018), table 2; table 1 for a block.
+    Differs from the paper: maps come in multiples of 8, and a block with t = 1 has no
+    first convolution, both as in the authors' code; 3 x 3 windows have 1 pixel of zeros
+    a side, as in torchvision (`padding="same"` gives TensorFlow's).
     """
     a = spec.architecture(a)
     with precision(dtype):

@@ -5,7 +5,7 @@ Source: He et al. (2015), "Deep residual learning for image recognition", table 
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape
+from dlbook.cnn.blocks.table import Tape, check_common, wholes
 from dlbook.train.settings import Training
 
 EXPANSION = {"basic": 1, "bottleneck": 4}  # maps that leave a block, per map inside it
@@ -49,10 +49,13 @@ class Architecture:
             raise ValueError(f"stem must be 'imagenet' or 'small'; got {self.stem!r}.")
         if self.stride_in not in (1, 2):
             raise ValueError(f"stride_in must be 1 or 2; got {self.stride_in}.")
-        if not self.blocks or len(self.blocks) != len(self.widths) or min(self.blocks) < 1:
+        wholes("blocks", self.blocks)
+        wholes("widths", self.widths)
+        if not self.blocks or len(self.blocks) != len(self.widths):
             raise ValueError(f"each stage needs a width and a block or more; got blocks {self.blocks} and widths {self.widths}.")
-        if self.strides is not None and len(self.strides) != len(self.blocks):
-            raise ValueError(f"each of the {len(self.blocks)} stages needs a stride; got {self.strides}.")
+        if self.strides is not None:
+            wholes("strides", self.strides, len(self.blocks))
+        check_common(self)
 
 
 VARIANTS = {
@@ -91,7 +94,7 @@ def architecture(a):
     """An architecture by its name.
 
     Args:
-        a: Architecture, or a key of `VARIANTS`.
+        a: Architecture, or a key of `VARIANTS`, as text or number.
 
     Returns:
         Architecture.
@@ -101,9 +104,9 @@ def architecture(a):
     """
     if isinstance(a, Architecture):
         return a
-    if a not in VARIANTS:
+    if str(a) not in VARIANTS:
         raise ValueError(f"there is no ResNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    return VARIANTS[str(a)]
 
 
 def table(a):
@@ -119,7 +122,7 @@ def table(a):
     tape = Tape(a.size, a.channels)
     kernel, stride = (7, 2) if a.stem == "imagenet" else (3, 1)
     tape.conv("stem_conv", a.widths[0], kernel, stride, kernel // 2, bias=a.bias)
-    tape.norm("stem_bn")
+    tape.norm("stem_bn", a.norm.scale)
     tape.same("stem_relu", "relu")
     if a.stem == "imagenet":
         tape.pool("stem_pool", 3, 2, 1)
@@ -172,10 +175,10 @@ def _block(tape, a, name, width, stride):
     with tape.branch("shortcut") as shortcut:
         if projects(a, channels, width, stride):
             tape.conv(f"{name}_shortcut_conv", width * EXPANSION[a.block], 1, stride, 0, bias=a.bias)
-            tape.norm(f"{name}_shortcut_bn")
+            tape.norm(f"{name}_shortcut_bn", a.norm.scale)
     for i, (filters, kernel, step) in enumerate(convs, 1):
         tape.conv(f"{name}_conv{i}", filters, kernel, step, kernel // 2, bias=a.bias)
-        tape.norm(f"{name}_bn{i}")
+        tape.norm(f"{name}_bn{i}", a.norm.scale)
         if i < len(convs):
             tape.same(f"{name}_relu{i}", "relu")
     if a.shortcut:
@@ -209,13 +212,14 @@ def keras_name(name):
     return f"conv{int(parts[0][5:]) + 1}_{parts[1]}_{inside}"
 
 
+FREE = ("size",)  # what the weights do not depend on
 OFFICIAL = (
-    Official(VARIANTS["18"], "torchvision/resnet18-f37072fd.pth", torchvision_name),
-    Official(VARIANTS["34"], "torchvision/resnet34-b627a593.pth", torchvision_name),
-    Official(VARIANTS["50"], "torchvision/resnet50-0676ba61.pth", torchvision_name),
-    Official(VARIANTS["101"], "torchvision/resnet101-63fe2227.pth", torchvision_name),
-    Official(VARIANTS["152"], "torchvision/resnet152-394f9c45.pth", torchvision_name),
-    Official(KERAS["50"], "keras/resnet50_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
-    Official(KERAS["101"], "keras/resnet101_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
-    Official(KERAS["152"], "keras/resnet152_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
+    Official(VARIANTS["18"], "torchvision/resnet18-f37072fd.pth", torchvision_name, FREE),
+    Official(VARIANTS["34"], "torchvision/resnet34-b627a593.pth", torchvision_name, FREE),
+    Official(VARIANTS["50"], "torchvision/resnet50-0676ba61.pth", torchvision_name, FREE),
+    Official(VARIANTS["101"], "torchvision/resnet101-63fe2227.pth", torchvision_name, FREE),
+    Official(VARIANTS["152"], "torchvision/resnet152-394f9c45.pth", torchvision_name, FREE),
+    Official(KERAS["50"], "keras/resnet50_weights_tf_dim_ordering_tf_kernels.h5", keras_name, FREE),
+    Official(KERAS["101"], "keras/resnet101_weights_tf_dim_ordering_tf_kernels.h5", keras_name, FREE),
+    Official(KERAS["152"], "keras/resnet152_weights_tf_dim_ordering_tf_kernels.h5", keras_name, FREE),
 )

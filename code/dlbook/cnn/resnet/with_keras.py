@@ -26,7 +26,8 @@ def resnet(a="50", seed=0, weights=None, dtype="float32"):
 
     Source: He et al. (2015), table 1.
     Differs from the paper: in a bottleneck the 3 x 3 convolution has the stride and not
-    the first 1 x 1 (`stride_in=1` gives the paper's).
+    the first 1 x 1 (`stride_in=1` gives the paper's); images lose the mean of each colour
+    and are divided by its deviation, where the paper subtracts the mean of each pixel.
     """
     a = spec.architecture(a)
     with precision(dtype):
