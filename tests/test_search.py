@@ -241,8 +241,12 @@ def test_wrong_cells_are_said(text, words):
 
 
 def test_wrong_settings_are_said():
-    with pytest.raises(ValueError, match="maps and repeats are at least 1; got 0 and 2"):
+    with pytest.raises(ValueError, match="maps must be a whole number of 1 or more; got 0"):
         spec.Architecture(maps=0)
+    with pytest.raises(ValueError, match="repeats must be a whole number of 1 or more; got 1.5"):
+        spec.Architecture(repeats=1.5)
+    with pytest.raises(ValueError, match="a cell is a tuple of Node; got 'x'"):
+        spec.Architecture("x")
     with pytest.raises(ValueError, match="too small for a window of 2 x 2"):
         spec.Architecture(repeats=4, size=6)
     with pytest.raises(ValueError, match="built for one size of images; got size None"):

@@ -139,8 +139,15 @@ def test_wrong_settings_are_said():
         spec.Architecture(penultimate=100)
     with pytest.raises(ValueError, match="stem must be 'imagenet' or 'small'; got 'tiny'"):
         spec.Architecture(stem="tiny")
-    with pytest.raises(ValueError, match="repeats and stem_filters are at least 1; got 0 and 32"):
-        spec.Architecture(0)
+    for repeats in (0, 1.5):
+        with pytest.raises(ValueError, match=f"repeats must be a whole number of 1 or more; got {repeats}"):
+            spec.Architecture(repeats)
+    with pytest.raises(ValueError, match="stem_filters must be a whole number of 1 or more; got 0"):
+        spec.Architecture(stem_filters=0)
+    with pytest.raises(ValueError, match="normal must be a Cell; got 'A'"):
+        spec.Architecture(normal="A")
+    with pytest.raises(ValueError, match="norm must be a Norm; got None"):
+        spec.Architecture(norm=None)
     with pytest.raises(ValueError, match="a normal cell has stride 1, a reduction cell 2; got 2 and 2"):
         spec.Architecture(normal=spec.REDUCTION)
     with pytest.raises(ValueError, match="built for one size of images.*; got size None"):
@@ -159,3 +166,23 @@ def test_wrong_cells_are_said(pair, words):
         spec.Cell((pair,), ("1",), stride=2)
     with pytest.raises(ValueError, match="in a reduction cell not h or p; got \\('p',\\)"):
         spec.Cell((("h", "sep3", "p", "sep3"),), ("p",), stride=2)
+
+
+@pytest.mark.parametrize("pairs, joined, unread", [
+    ((("h", "sep3", "p", "sep3"), ("h", "avg3", "p", "max3")), ("1",), "2"),
+    ((("p", "sep3", "p", "avg3"),), ("1",), "h"), ((("h", "sep3", "h", "avg3"),), ("1",), "p"),
+])
+def test_a_cell_computes_nothing_in_vain(pairs, joined, unread):
+    with pytest.raises(ValueError, match=f"read by a pair or be joined; got a cell where nothing reads {unread}"):
+        spec.Cell(pairs, joined)
+
+
+@pytest.mark.parametrize("pool", ["max3", "avg3"])
+def test_a_reduction_cell_that_pools_the_earlier_maps(pool):
+    """The first cell of the large stem brings them to the others' number first; a cell that convolves them does not."""
+    cell = spec.Cell((("h", "sep3", "p", pool), ("1", "identity", "p", "sep3")), ("1", "2"), stride=2)
+    a = replace(STEM, reduction=cell, normal=OTHER_CELLS[0], penultimate=48, size=32)
+    assert [step.adjust for step in spec.steps(a)][:2] == ["project", "reduce"]
+    assert [step.adjust for step in spec.steps(STEM)][:2] == ["", "reduce"]
+    zoo.check_table(NASNET, a)
+    zoo.check_outputs(NASNET, a, ("float64",))

@@ -11,7 +11,7 @@ from dlbook.data import registry
 SQUEEZENET = zoo.Zoo(spec, with_keras, with_torch, "squeezenet")
 TINY = spec.Architecture((6, 3), ("M", (3, 4, 5), "M", (4, 3, 3)), dropout=0.0, size=21, num_classes=5)
 # Sides before pooling: 10 and 5, 12 and 6, 9 and 4: windows that fit, and that hang over by a pixel at even sides.
-HELD_OUT = [TINY, replace(TINY, size=25, border=2, channels=1, scaling="signed", num_classes=3), replace(TINY, stem=(4, 5), size=22, scaling="caffe-whole")]
+HELD_OUT = [replace(TINY, size=(26, 37)), replace(TINY, size=25, border=2, channels=1, scaling="signed", num_classes=3), replace(TINY, stem=(4, 5), size=22, scaling="caffe-whole")]
 
 
 @pytest.mark.large
@@ -45,7 +45,15 @@ def test_held_out_architectures(a):
     zoo.check_steps(SQUEEZENET, a)
 
 
-@pytest.mark.parametrize("size", range(17, 26))
+def test_layers_of_equal_kind_have_different_names():
+    """Two poolings behind one another, before and after a fire module."""
+    a = replace(TINY, layers=("M", "M", (3, 4, 5), "M", "M"), size=40)
+    assert [name for name, _ in spec.steps(a)] == ["pool1", "pool1_2", "fire2", "pool2", "pool2_2"]
+    zoo.check_table(SQUEEZENET, a)
+    zoo.check_outputs(SQUEEZENET, a, ("float64",))
+
+
+@pytest.mark.parametrize("size", range(9, 26))
 def test_pooling_rounds_up_at_every_size(size):
     a = replace(TINY, size=size)
     zoo.check_table(SQUEEZENET, a)
@@ -98,12 +106,33 @@ def test_a_planted_defect_is_seen(plant):
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("size", [41, 48])
+@pytest.mark.parametrize("size", [41, 48, (39, 66)])
 @pytest.mark.parametrize("name", spec.VARIANTS)
 def test_torchvision_agrees(name, size):
     peer = getattr(peers.torchvision_models(), f"squeezenet{name.replace('.', '_')}")(num_classes=10)
     a = replace(spec.VARIANTS[name], size=size, num_classes=10)
     zoo.check_torchvision(SQUEEZENET, a, peer, spec.torchvision_name(a))
+
+
+@pytest.mark.parametrize("name", spec.VARIANTS)
+def test_the_smallest_image_is_torchvisions(name):
+    """A window that hangs over the border sees what is left of the maps, if anything is."""
+    import torch
+
+    smallest = next(size for size in range(1, 64) if fits(replace(spec.VARIANTS[name], size=size)))
+    with torch.device("meta"):
+        peer = getattr(peers.torchvision_models(), f"squeezenet{name.replace('.', '_')}")()
+        assert peer(torch.empty(1, 3, smallest, smallest)).shape == (1, 1000)
+        with pytest.raises(RuntimeError, match="[Oo]utput size|[Kk]ernel size"):
+            peer(torch.empty(1, 3, smallest - 1, smallest - 1))
+    zoo.check_outputs(SQUEEZENET, replace(spec.VARIANTS[name], size=smallest, num_classes=10, dropout=0.0), ("float64",))
+
+
+def fits(a):
+    try:
+        return bool(spec.table(a))
+    except ValueError:
+        return False
 
 
 def test_accuracy_and_operations_are_torchvisions():
@@ -123,17 +152,21 @@ def test_names_of_official_files():
 def test_wrong_settings_are_said():
     with pytest.raises(ValueError, match="there is no SqueezeNet '2'; choose from: 1.0, 1.1"):
         with_torch.squeezenet("2")
-    with pytest.raises(ValueError, match="stem has two numbers, maps and side; got \\(96,\\)"):
+    with pytest.raises(ValueError, match="stem, maps and side, must be a tuple of 2 whole numbers of 1 or more; got \\(96,\\)"):
         spec.Architecture((96,))
     with pytest.raises(ValueError, match="got \\(16, 64\\)"):
         spec.Architecture(layers=((16, 64),))
-    with pytest.raises(ValueError, match="got no fire module"):
+    with pytest.raises(ValueError, match="layers must hold a fire module, .*; got \\('M',\\)"):
         spec.Architecture(layers=("M",))
-    with pytest.raises(ValueError, match="dropout must be at least 0 and below 1; got -1"):
+    with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got -1"):
         spec.Architecture(dropout=-1)
-    with pytest.raises(ValueError, match="side of square images, a whole number of pixels above 0; got \\(3, 4\\)"):
-        spec.Architecture(size=(3, 4))
-    with pytest.raises(ValueError, match="images of size 20 are too small: this network reads 29 x 29 pixels or more"):
-        with_torch.squeezenet(spec.Architecture(size=20))
+    with pytest.raises(ValueError, match="size must be a whole number of pixels above 0, or \\(height, width\\); got \\(3, 0\\)"):
+        spec.Architecture(size=(3, 0))
+    with pytest.raises(ValueError, match="border must be a whole number of 0 or more; got -1"):
+        spec.Architecture(border=-1)
+    with pytest.raises(ValueError, match="built for one size of images; got size None"):
+        spec.Architecture(size=None)
+    with pytest.raises(ValueError, match="images of size \\(18, 40\\) are too small: this network reads 21 x 21 pixels or more"):
+        with_torch.squeezenet(spec.Architecture(size=(18, 40)))
     with pytest.raises(ValueError, match="no official weights for this architecture"):
         with_keras.squeezenet(TINY, weights="official")

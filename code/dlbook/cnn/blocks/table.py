@@ -94,7 +94,7 @@ def checked(write, a):
     try:
         return write(a)
     except ValueError as error:
-        enough = next((size for size in range(1, LARGE) if _fits(write, replace(a, size=size))), None)
+        enough = next((size for size in range(1, LARGE) if _fits(write, a, size)), None)
         if enough is None:
             raise
         raise ValueError(f"images of size {a.size} are too small: this network reads {enough} x {enough} pixels or more; {error}") from None
@@ -103,9 +103,9 @@ def checked(write, a):
 LARGE = 1000  # pixels; where the search for the smallest image ends
 
 
-def _fits(write, a):
+def _fits(write, a, size):
     try:
-        return bool(write(a))
+        return bool(write(replace(a, size=size)))
     except ValueError:
         return False
 
@@ -227,9 +227,9 @@ def output_size(size, kernel, stride=1, padding="same", ceil=False):
     if padding == "same":
         return -(-size // stride)
     room = size + 2 * (0 if padding == "valid" else padding) - kernel
-    if room < 0:
-        raise ValueError(f"maps of {size} x {size} pixels are too small for a window of {kernel} x {kernel}; take larger images.")
     result = (-(-room // stride) if ceil else room // stride) + 1
+    if result < 1:
+        raise ValueError(f"maps of {size} x {size} pixels are too small for a window of {kernel} x {kernel}; take larger images.")
     # A window must start inside the map or its left padding, else it would see nothing.
     start = size + (0 if padding == "valid" else padding)
     return result - 1 if ceil and (result - 1) * stride >= start else result

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Path, Tape, output_size, sides
+from dlbook.cnn.blocks.table import Path, Tape, check_common, is_whole, output_size, sides, whole
 
 # What may stand on an arrow of a cell: kind and side of its window. A separable convolution is applied twice.
 OPERATIONS = {"sep3": ("separable", 3), "sep5": ("separable", 5), "sep7": ("separable", 7),
@@ -43,14 +43,19 @@ class Cell:
         if self.stride not in (1, 2):
             raise ValueError(f"the stride of a cell is 1 or 2; got {self.stride}.")
         known = {"h", "p"}
+        object.__setattr__(self, "pairs", tuple(Pair(*pair) for pair in self.pairs))  # plain tuples will do
         for number, pair in enumerate(self.pairs, 1):
-            for _, source, operation in Pair(*pair).sides():
+            for _, source, operation in pair.sides():
                 self._check(number, source, operation, known)
             known.add(str(number))
         wrong = set(self.joined) - (known if self.stride == 1 else known - {"h", "p"})
         if wrong or not self.joined:
             raise ValueError(f"a cell joins some of its results ({', '.join(sorted(known))}), "
                              f"in a reduction cell not h or p; got {self.joined}.")
+        unread = known - set(self.joined) - {source for pair in self.pairs for _, source, _ in pair.sides()}
+        if unread:
+            raise ValueError("h, p and every pair of a cell must be read by a pair or be joined; "
+                             f"got a cell where nothing reads {', '.join(sorted(unread))}.")
 
     def _check(self, number, source, operation, known):
         if source not in known:
@@ -65,6 +70,11 @@ class Cell:
     def stride_from(self, source):
         """Stride of an operation that reads `source`."""
         return self.stride if source in ("h", "p") else 1
+
+    def keeps(self, source):
+        """Whether an operation that reads `source` keeps its number of maps: only convolutions can change it."""
+        kinds = {OPERATIONS[operation][0] for pair in self.pairs for _, read, operation in pair.sides() if read == source}
+        return source in self.joined or bool(kinds - {"separable"})
 
 
 # Figure 4, from the left to the right.
@@ -109,7 +119,7 @@ class Architecture:
     normal: Cell = field(default=NORMAL, repr=False)
     reduction: Cell = field(default=REDUCTION, repr=False)
     norm: Norm = Norm(eps=1e-3, momentum=0.9997)
-    size: int = 224
+    size: int | tuple = 224
     channels: int = 3
     num_classes: int = 1000
     scaling: str = "signed"
@@ -117,19 +127,19 @@ class Architecture:
     def __post_init__(self):
         if self.stem not in ("imagenet", "small"):
             raise ValueError(f"stem must be 'imagenet' or 'small'; got {self.stem!r}.")
-        if self.repeats < 1 or self.stem_filters < 1:
-            raise ValueError("repeats and stem_filters are at least 1; "
-                             f"got {self.repeats} and {self.stem_filters}.")
+        check_common(self)
+        whole("repeats", self.repeats)
+        whole("stem_filters", self.stem_filters)
+        for name in ("normal", "reduction"):
+            if not isinstance(getattr(self, name), Cell):
+                raise ValueError(f"{name} must be a Cell; got {getattr(self, name)!r}.")
         if self.normal.stride != 1 or self.reduction.stride != 2:
             raise ValueError("a normal cell has stride 1, a reduction cell 2; "
                              f"got {self.normal.stride} and {self.reduction.stride}.")
-        if None in sides(self.size):
-            raise ValueError("a NASNet is built for one size of images, on which the zeros around its maps depend; "
-                             "got size None.")
         # The stem's cells have a quarter and a half of the maps, and a factorised reduction halves them once more.
         multiple = len(self.normal.joined) * 2**(STAGES - 1) * (4 if self.stem == "imagenet" else 1)
-        if self.penultimate < 1 or self.penultimate % multiple:
-            raise ValueError(f"penultimate must be a multiple of {multiple} here; got {self.penultimate}.")
+        if not is_whole(self.penultimate) or self.penultimate % multiple:
+            raise ValueError(f"penultimate must be a multiple of {multiple} here; got {self.penultimate!r}.")
 
     @property
     def filters(self):
@@ -213,8 +223,9 @@ def steps(a):
     h = p = (*(output_size(side, *stem(a)) for side in sides(a.size)), a.stem_filters)
     found = []
     for name, cell, filters in _cells(a):
-        # As in Keras, the very first cell of the large stem reads the same maps twice and adjusts none.
-        adjust = "" if not found and a.stem == "imagenet" else _adjust(h, p, filters)
+        # As in Keras, the very first cell of the large stem reads the same maps twice and adjusts none, if it can do without.
+        unadjusted = not found and a.stem == "imagenet" and not cell.keeps("p")
+        adjust = "" if unadjusted else _adjust(h, p, filters)
         found.append(Step(name, cell, filters, h, p, adjust))
         h, p = (*(output_size(side, 1, cell.stride) for side in h[:2]), filters * len(cell.joined)), h
     return found
@@ -365,7 +376,7 @@ def _keras_layer(kind, layer):
     # Keras calls the left of a reduction cell's fifth pair `left4`.
     number = "4" if (kind, part, side) == ("reduction", "pair5", "left") else part[4:]
     middle = "_bn" if inside.startswith("bn") else ""
-    return f"separable_conv_{inside[-1]}{middle}_{kind}_{side}{number}"
+    return f"separable_conv_{inside[-1:]}{middle}_{kind}_{side}{number}"
 
 
 OFFICIAL = (Official(VARIANTS["mobile"], "keras/NASNet-mobile.h5", keras_name, free=("size",)),)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import Norm
-from dlbook.cnn.blocks.table import Path, Tape, output_size, sides
+from dlbook.cnn.blocks.table import Path, Tape, check_common, output_size, sides, whole
 from dlbook.train.settings import Training
 
 # Windows of 3 x 3: a convolution, a separable one, the largest of each window; and nothing at all.
@@ -171,6 +171,8 @@ def checked(cell):
     Raises:
         ValueError: a node reads one that comes later, or an unknown operation.
     """
+    if not isinstance(cell, tuple) or not all(isinstance(node, Node) for node in cell):
+        raise ValueError(f"a cell is a tuple of Node; got {cell!r}.")
     for number, node in enumerate(cell, 1):
         for source, operation in node:
             if not 0 <= source < number:
@@ -208,17 +210,16 @@ class Architecture:
     maps: int = 8
     repeats: int = 2
     norm: Norm = Norm()
-    size: int = 14
+    size: int | tuple = 14
     channels: int = 1
     num_classes: int = 10
     scaling: str = "none"
 
     def __post_init__(self):
         checked(self.cell)
-        if self.maps < 1 or self.repeats < 1:
-            raise ValueError(f"maps and repeats are at least 1; got {self.maps} and {self.repeats}.")
-        if None in sides(self.size):
-            raise ValueError("a candidate is built for one size of images; got size None.")
+        whole("maps", self.maps)
+        whole("repeats", self.repeats)
+        check_common(self)
         for side in sides(self.size):
             for _ in range(self.repeats - 1):  # says where nothing is left to pool
                 side = output_size(side, 2, 2, "valid")

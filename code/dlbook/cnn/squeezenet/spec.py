@@ -6,7 +6,7 @@ version 1.1: the authors' release notes.
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import SIZE, Official
-from dlbook.cnn.blocks.table import Tape, checked
+from dlbook.cnn.blocks.table import Tape, check_common, checked, is_whole, whole, wholes
 
 STRIDE = 2  # of the first convolution
 POOL = 3, 2  # side and stride of every pooling, which rounds up
@@ -26,7 +26,7 @@ class Architecture:
         layers: pooling and fire modules, see above.
         border: pixels of zeros a side around the maps that the last convolution reads: 1 in the authors' weights, 0 elsewhere.
         dropout: share of the last fire module's activations set to zero in training.
-        size: side of the images, pixels.
+        size: of the images, side or (height, width) in pixels.
         channels: of the images; num_classes: to tell apart.
         scaling: of images in [0, 1], see `blocks.images`.
     """
@@ -34,21 +34,24 @@ class Architecture:
     layers: tuple = V1_0
     border: int = 0
     dropout: float = 0.5
-    size: int = SIZE
+    size: int | tuple = SIZE
     channels: int = 3
     num_classes: int = 1000
     scaling: str = "imagenet"
 
     def __post_init__(self):
-        if len(self.stem) != 2 or min(self.stem) < 1:
-            raise ValueError(f"stem has two numbers, maps and side; got {self.stem}.")
-        wrong = [layer for layer in self.layers if layer != "M" and not (isinstance(layer, tuple) and len(layer) == 3 and min(layer) > 0)]
-        if wrong or all(layer == "M" for layer in self.layers):
-            raise ValueError(f"a layer is 'M' or (squeeze, expand by 1 x 1, expand by 3 x 3); got {repr(wrong[0]) if wrong else 'no fire module'}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1; got {self.dropout}.")
-        if not isinstance(self.size, int) or self.size < 1:
-            raise ValueError(f"size is the side of square images, a whole number of pixels above 0; got {self.size!r}.")
+        wholes("stem, maps and side,", self.stem, 2)
+        wrong = [layer for layer in self.layers if layer != "M" and not _is_fire(layer)]
+        if wrong:
+            raise ValueError(f"a layer is 'M' or (squeeze, expand by 1 x 1, expand by 3 x 3), whole numbers of 1 or more; got {wrong[0]!r}.")
+        if set(self.layers) <= {"M"}:
+            raise ValueError(f"layers must hold a fire module, (squeeze, expand by 1 x 1, expand by 3 x 3); got {self.layers}.")
+        whole("border", self.border, least=0)
+        check_common(self)
+
+
+def _is_fire(layer):
+    return isinstance(layer, tuple) and len(layer) == 3 and all(is_whole(n) for n in layer)
 
 
 VARIANTS = {"1.0": Architecture(), "1.1": Architecture((64, 3), V1_1)}
@@ -92,12 +95,14 @@ def steps(a):
         a: Architecture.
 
     Returns:
-        list of (name, layer): `fire2` and its three numbers, or `pool1`, after the layer whose number it has, and "M".
+        list of (name, layer): `fire2` and its three numbers, or `pool1`, after the layer whose number it has, and "M"; a second
+        pooling after the same layer is `pool1_2`.
     """
-    found, number = [], 1
+    found, number, pools = [], 1, 0
     for layer in a.layers:
-        number += layer != "M"
-        found.append((f"pool{number}" if layer == "M" else f"fire{number}", layer))
+        number, pools = (number, pools + 1) if layer == "M" else (number + 1, 0)
+        name = f"pool{number}" if layer == "M" else f"fire{number}"
+        found.append((name if pools < 2 else f"{name}_{pools}", layer))
     return found
 
 

@@ -31,7 +31,12 @@ def squeezenet(a="1.0", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: Iandola et al. (2016), table 1.
-    Differs from the paper: no softmax; the loss and `predict` apply it.
+    Differs from the paper: it reads 224 pixels, for which the first maps are 109 and
+    not 111 pixels wide. Colours are divided by their deviation too; scaling
+    `caffe-whole`, with the authors' weights, subtracts the mean alone. Pooling rounds
+    up, as in the authors' code. `1.1` is from the authors' later release: smaller
+    windows in the first layer, and earlier pooling. No softmax; the loss and
+    `predict` apply it.
     """
     a = spec.architecture(a)
     with torch.device("meta"):
