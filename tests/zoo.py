@@ -8,7 +8,7 @@ from dlbook import profile
 
 profile.setup()
 
-from dlbook.cnn.blocks import start, table  # noqa: E402  (profile.setup comes first)
+from dlbook.cnn.blocks import convert, start, table  # noqa: E402  (profile.setup comes first)
 from dlbook.parity import compare  # noqa: E402
 from dlbook.parity import with_keras as keras_steps  # noqa: E402
 from dlbook.parity import with_torch as torch_steps  # noqa: E402
@@ -78,9 +78,9 @@ def check_table(zoo, a, parameters=None, giga_operations=None, kept=()):
     layers = {layer.name: layer for layer in k.layers}
     shapes = torch_shapes(t)
     for row in rows[1:]:
-        if row.kind in start.WEIGHTS:
+        if row.kind in convert.WEIGHTS:
             assert shapes[row.name] == row.shape, row
-        if row.kind in start.WEIGHTS or row.name in layers:
+        if row.kind in convert.WEIGHTS or row.name in layers:
             assert tuple(layers[row.name].output.shape[1:]) == row.shape, row
             assert layers[row.name].count_params() == row.parameters + row.statistics, row
         else:
@@ -203,7 +203,7 @@ def check_defect(zoo, a, plant, count=3):
 
 
 def check_torchvision(zoo, a, peer, names, tolerance=1e-4):
-    """Outputs equal those of a torchvision model whose weights were copied by the function that loads official ones.
+    """Outputs equal those of a torchvision model whose weights were copied by the function that loads official ones; and back.
 
     Args:
         zoo: Zoo.
@@ -215,7 +215,9 @@ def check_torchvision(zoo, a, peer, names, tolerance=1e-4):
 
     peer = peer.eval().double()
     spread(peer)
-    state = start.from_torchvision({name: value.numpy() for name, value in peer.state_dict().items()}, zoo.spec.table(a), names)
+    arrays, rows = {name: value.numpy() for name, value in peer.state_dict().items()}, zoo.spec.table(a)
+    state = start.from_torchvision(arrays, rows, names)
+    _check_same(convert.to_torchvision(state, rows, names), arrays)
     images, _ = batch(a, 2)
     for twin, build in ((zoo.with_keras, zoo.keras), (zoo.with_torch, zoo.torch)):
         network = build(a, weights=state, dtype="float64")
@@ -238,16 +240,10 @@ def spread(peer):
 
 
 def check_keras_applications(zoo, a, peer, names, tolerance=1e-4):
-    """Outputs equal those of a keras.applications model (with its classifier, `classifier_activation=None`) after copying weights."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for layer in peer.layers:
-        for variable in layer.weights:
-            if len(variable.shape) == 1:
-                near = 1 if variable.name in ("gamma", "moving_variance") else 0
-                variable.assign(near + 0.1 * rng.uniform(-1, 1, variable.shape))
-            arrays[f"{layer.name}.{variable.name}"] = np.asarray(variable)
-    state = start.from_keras(arrays, zoo.spec.table(a), names)
+    """Outputs equal those of a keras.applications model (with its classifier, `classifier_activation=None`) after copying weights; and back."""
+    arrays, rows = spread_keras(peer), zoo.spec.table(a)
+    state = start.from_keras(arrays, rows, names)
+    _check_same(convert.to_keras(state, rows, names), arrays)
     images, _ = batch(a, 2, dtype="float32")
     inputs = zoo.with_keras.to_inputs(zoo.keras(a, weights=state), images)
     theirs = np.asarray(peer(inputs, training=False))
@@ -255,3 +251,25 @@ def check_keras_applications(zoo, a, peer, names, tolerance=1e-4):
         network = build(a, weights=state)
         steps_of = keras_steps if twin is zoo.with_keras else torch_steps
         assert compare.difference(theirs, steps_of.logits(network, twin.to_inputs(network, images))) <= tolerance
+
+
+def spread_keras(peer):
+    """Give a Keras model's biases and batch normalisation numbers that are not 0 and 1.
+
+    Returns:
+        dict of `<layer>.<weight>` to array: all its weights.
+    """
+    rng, arrays = np.random.default_rng(0), {}
+    for layer in peer.layers:
+        for variable in layer.weights:
+            if len(variable.shape) == 1:
+                near = 1 if variable.name in ("gamma", "moving_variance") else 0
+                variable.assign(near + 0.1 * rng.uniform(-1, 1, variable.shape))
+            arrays[f"{layer.name}.{variable.name}"] = np.asarray(variable)
+    return arrays
+
+
+def _check_same(back, arrays):
+    """What was copied here and back is what it was; a convolution of 1 x 1 may have become a dense kernel."""
+    assert back.keys() == arrays.keys()
+    assert all(np.array_equal(np.ravel(back[name]), np.ravel(arrays[name])) for name in arrays)

@@ -157,6 +157,12 @@ def fetch(name):
     return _from_mirror(file) or _from_network(file, cached.parent)
 
 
+def at_hand(name):
+    """Whether a registered file, whole or damaged, is on this machine: in the cache or on the mirror."""
+    file = FILES[name]
+    return any((Path(folder) / file.item / file.name).is_file() for folder in (cache_folder(), os.environ.get("DLBOOK_MIRROR")) if folder)
+
+
 def _is_whole(path, file):
     algorithm, digits = file.published
     return checksum(path, algorithm).startswith(digits)

@@ -45,7 +45,8 @@ def read(name_or_path):
 
     Returns:
         dict of name to NumPy array, under the names and in the layout of the file: `conv1.weight` (O, I, H, W) from `.pth`,
-        `conv1/kernel:0` (H, W, I, O) from `.h5`. Kernels that an `.npz` stores as 8-bit numbers come back as float32; in such
+        `<layer>/<weight>`, for example `conv1/kernel:0` (H, W, I, O), from `.h5`, where a layer `conv1/bn` becomes `conv1_bn`.
+        Kernels that an `.npz` stores as 8-bit numbers come back as float32; in such
         a file all weights are called `<layer>.kernel` and `<layer>.bias`.
 
     Raises:
@@ -90,11 +91,18 @@ def _read_h5(path):
 
     with h5py.File(path) as file:
         root = file["model_weights"] if "model_weights" in file else file  # a whole model has its weights in a group
-        pairs = [(name, root[layer][name][()]) for layer in _listed(root, "layer_names") for name in _listed(root[layer], "weight_names")]
+        pairs = [(f"{layer.replace('/', '_')}/{short}", root[layer][name][()]) for layer in _listed(root, "layer_names")
+                 for name, short in _shortened(_listed(root[layer], "weight_names"))]
     weights = dict(pairs)
     if len(weights) < len(pairs):
         raise ValueError("two weights have the same name")
     return weights
+
+
+def _shortened(names):
+    """(name, its last part) of a layer's weights: before it stand scopes or the layer's name again. Layers of layers need it all."""
+    short = [name.rpartition("/")[2] for name in names]
+    return zip(names, short if len(set(short)) == len(short) else names)
 
 
 def _listed(group, attribute):

@@ -1,12 +1,12 @@
 """Starting weights of a network: drawn from a seed, given, read from a file, or the official ones."""
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
 
 from dlbook import runs
+from dlbook.cnn.blocks.convert import from_keras, from_torchvision
 from dlbook.cnn.blocks.table import above_zero, whole
-from dlbook.parity import layout
 from dlbook.train import initial
 
 
@@ -61,15 +61,22 @@ class Official:
         file: registered name, `<item>/<file>`.
         names: function of one of our layers' names -> that layer's name in the file.
         free: fields of the architecture that the weights do not depend on, for example `size`.
+        counted: the file numbers its layers, not always from 1; `names` is then a function of all names of its layers -> the
+            function above.
     """
     architecture: object
     file: str
     names: object
     free: tuple = ()
+    counted: bool = False
 
     def fits(self, a):
         """Whether the weights are for architecture `a`."""
-        return type(a) is type(self.architecture) and replace(self.architecture, **{name: getattr(a, name) for name in self.free}) == a
+        return type(a) is type(self.architecture) and not self.differences(a)
+
+    def differences(self, a):
+        """Names of the fields in which architecture `a` is not that of the weights."""
+        return [field.name for field in fields(a) if field.name not in self.free and getattr(a, field.name) != getattr(self.architecture, field.name)]
 
 
 def weights_for(weights, shapes, rows, seed, official=(), a=None):
@@ -87,55 +94,58 @@ def weights_for(weights, shapes, rows, seed, official=(), a=None):
         dict of name to array.
 
     Raises:
-        ValueError: weights of another network, or no official ones for this architecture.
+        ValueError: no official ones for this architecture, or a damaged file.
+        DataError: the official file cannot be had.
+        FileNotFoundError: no file of that name.
+        KeyError: the official file lacks a weight.
     """
     if weights is None:
         return initial.draw_by_name(shapes, seed)
     if isinstance(weights, str) and weights == "official":
         return _official(rows, official, a)
+    if isinstance(weights, str) and get_close_matches(weights.lower(), ["official"]) and not Path(weights).exists():
+        raise ValueError(f"weights is a dict, the path of a file, 'official' or None; got {weights!r}: did you mean 'official'?")
     return weights if isinstance(weights, Mapping) else runs.load_weights(weights)
 
 
 def _official(rows, official, a):
+    entry, arrays = _read_first(_fitting(official, a))
+    if any(name.endswith(".weight") for name in arrays):
+        return from_torchvision(arrays, rows, entry.names)
+    # Keras counts some networks' layers, and not always from 1.
+    names = entry.names({name.rpartition("/")[0] for name in arrays}) if entry.counted else entry.names
+    return from_keras(arrays, rows, names)
+
+
+def _fitting(official, a):
+    """The files that fit an architecture; where none does, say how the nearest differs."""
+    if not official:
+        raise ValueError("this network has no official weights; weights=None draws them from the seed.")
     found = [entry for entry in official if entry.fits(a)]
-    if not found:
-        known = ", ".join(entry.file for entry in official) or "none"
-        raise ValueError(f"there are no official weights for this architecture; there are these files, each for one: {known}.")
-    entry, arrays = _first_at_hand(found)
-    convert = from_torchvision if any(name.endswith(".weight") for name in arrays) else from_keras
-    return convert(arrays, rows, entry.names)
+    if found:
+        return found
+    nearest = min(official, key=lambda entry: len(entry.differences(a)))
+    apart = "; ".join(f"{name} is {getattr(a, name)!r}, the weights are for {getattr(nearest.architecture, name)!r}"
+                      for name in nearest.differences(a))
+    others = dict.fromkeys(entry.file for entry in official if entry.file != nearest.file)
+    more = f" There are also: {', '.join(others)}." if others else ""
+    raise ValueError(f"there are no official weights for this architecture. Nearest is {nearest.file}: {apart}.{more}")
 
 
-def _first_at_hand(found):
-    """Of several files that fit, the first that can be had: (Official, dict of `<layer>.<weight>` to array)."""
+def _read_first(found):
+    """Of several files that fit, the first on this machine, else the first that can be downloaded: (Official, its arrays)."""
+    from dlbook.data import registry
     from dlbook.data import weights as files
-    from dlbook.data.registry import DataError
 
-    for entry in found:
+    reasons = []
+    for entry in sorted(found, key=lambda entry: not registry.at_hand(entry.file)):
         try:
-            return entry, by_layer(files.read(entry.file))
-        except DataError:
-            if entry is found[-1]:
-                raise
-
-
-def by_layer(arrays):
-    """Weights of any file under names `<layer>.<weight>`.
-
-    Args:
-        arrays: dict of name to array; Keras' files say `conv1/kernel:0`, the oldest ones `block1_conv1_W_1:0`.
-
-    Returns:
-        dict of `<layer>.<weight>` to array.
-    """
-    return {_by_layer(name): array for name, array in arrays.items()}
-
-
-def _by_layer(name):
-    name = name.removesuffix(":0").replace("/", ".")
-    for old, new in (("_W_1", ".kernel"), ("_b_1", ".bias")):
-        name = name.removesuffix(old) + new if name.endswith(old) else name
-    return name
+            return entry, files.read(entry.file)
+        except registry.DataError as error:
+            if registry.at_hand(entry.file):
+                raise  # it is damaged: no other file is taken in silence
+            reasons.append(str(error))
+    raise registry.DataError(" ".join(reasons))
 
 
 def check_size(a):
@@ -151,66 +161,3 @@ def check_classifier(a):
 
 
 SIZE = 224  # pixels; what networks for ImageNet mostly read
-WEIGHTS = {"conv": ("weight", "bias"), "depthwise": ("weight", "bias"), "dense": ("weight", "bias"),
-           "norm": ("weight", "bias", "running_mean", "running_var")}
-KINDS = {"conv": "Conv2D", "depthwise": "DepthwiseConv2D", "dense": "Dense", "norm": "BatchNormalization"}
-POINTWISE = "pointwise_kernel"  # a separable layer of Keras is two of ours: its `kernel` is the depthwise one, this the other
-
-
-def from_torchvision(arrays, rows, names):
-    """Weights of a torchvision model in the exchange format.
-
-    Args:
-        arrays: dict of the model's names (`layer1.0.conv1.weight`) to arrays.
-        rows: our table of the same network.
-        names: function of our layer's name -> the model's name of it.
-
-    Returns:
-        dict of name to array.
-
-    Raises:
-        KeyError: the file has no such weight.
-    """
-    state = {}
-    for row in rows:
-        for weight in WEIGHTS.get(row.kind, ()):
-            array = arrays.get(f"{names(row.name)}.{weight}")
-            if array is not None:
-                # A classifier written as a convolution of 1 x 1 is our dense layer.
-                state[f"{row.name}.{weight}"] = array.reshape(array.shape[0], -1) if row.kind == "dense" and weight == "weight" else array
-    return state
-
-
-def from_keras(arrays, rows, names):
-    """Weights of a Keras model in the exchange format, without Keras.
-
-    Args:
-        arrays: dict of `<layer>.<weight>` (`kernel`, `bias`, `gamma`, `beta`, `moving_mean`, `moving_variance`) to arrays in Keras' layout.
-        rows: our table of the same network.
-        names: function of our layer's name -> the model's name of it.
-
-    Returns:
-        dict of name to array.
-    """
-    arrays = {_todays_name(name): array for name, array in arrays.items()}
-    state, maps, before = {}, None, None
-    for row in rows:
-        maps = before if row.kind == "flatten" else maps
-        for theirs, ours in layout.NAMES.get(KINDS.get(row.kind), {}).items():
-            layer = names(row.name)
-            array = arrays.get(f"{layer}.{theirs}")
-            if row.kind == "conv" and theirs == "kernel":
-                array = arrays.get(f"{layer}.{POINTWISE}", array)
-            if array is not None:
-                if theirs == "kernel":
-                    array = layout.kernel(KINDS[row.kind], array.reshape(array.shape[-2:]) if row.kind == "dense" else array, maps)
-                    maps = None if row.kind == "dense" else maps
-                state[f"{row.name}.{ours}"] = np.ascontiguousarray(array)
-        before = row.shape
-    return state
-
-
-def _todays_name(name):
-    """`conv1/kernel:0`, as files have it, and `conv1.depthwise_kernel`, as Keras once said, are `conv1.kernel`."""
-    layer, _, weight = name.removesuffix(":0").replace("/", ".").rpartition(".")
-    return f"{layer.partition('.')[0]}.{weight.removeprefix('depthwise_')}"

@@ -320,5 +320,5 @@ def _place(name, kind):
 # torchvision's weights want what it calls `transform_input`: that is our scaling `signed`, as in Keras.
 OFFICIAL = (
     Official(VARIANTS["torchvision"], "torchvision/inception_v3_google-0cc3c7bd.pth", torchvision_name, ("size", "dropout", "auxiliary")),
-    Official(VARIANTS["keras"], "keras/inception_v3_weights_tf_dim_ordering_tf_kernels.h5", keras_name, ("size", "dropout")),
+    Official(VARIANTS["keras"], "keras/inception_v3_weights_tf_dim_ordering_tf_kernels.h5", keras_names, ("size", "dropout"), counted=True),
 )

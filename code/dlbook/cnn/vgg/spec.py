@@ -234,14 +234,14 @@ def _official(a, file, names):
     return Official(a, file, names, CLASSIFIES), Official(replace(a, top=False), file, names, ANY_SIZE)
 
 
-# Of several files that fit, the first that can be had is taken.
+# Of several files that fit, the first that is on this machine is taken, else the first that can be downloaded.
 OFFICIAL = (
     *_official(VARIANTS["11"], "torchvision/vgg11-8a719046.pth", torchvision_name(VARIANTS["11"])),
     *_official(VARIANTS["13"], "torchvision/vgg13-19584684.pth", torchvision_name(VARIANTS["13"])),
     *_official(VARIANTS["16"], "torchvision/vgg16-397923af.pth", torchvision_name(VARIANTS["16"])),
     *_official(VARIANTS["19"], "torchvision/vgg19-dcbb9e9d.pth", torchvision_name(VARIANTS["19"])),
-    # Made from Keras' file; the kernels of stages 4 and 5 are rounded to 8 bits.
-    Official(MAPS["19"], "vgg19/vgg19_conv_notop.npz", keras_name, ANY_SIZE),
     *_official(KERAS["16"], "keras/vgg16_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
     *_official(KERAS["19"], "keras/vgg19_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
+    # Made from Keras' file; the kernels of stages 4 and 5 are rounded to 8 bits.
+    Official(MAPS["19"], "vgg19/vgg19_conv_notop.npz", keras_name, ANY_SIZE),
 )
