@@ -15,7 +15,7 @@ TOWERS = spec.Architecture((8, 12, 8, 12, 16), dense=(20, 14), dropout=0.0, size
 TOWER = replace(TOWERS, groups=(1, 1, 1, 1, 1), pad=2, lrn=None, size=63)
 HELD_OUT = [TOWERS, TOWER, replace(TOWERS, widths=(9, 6, 12, 3, 6), groups=(1, 3, 3, 1, 3), lrn=LocalNorm(4, 1.0, 0.3, 0.5), size=80),
             replace(TOWER, widths=(5, 7, 3, 4, 2), dense=(6, 9), pad=1, size=100, channels=1, num_classes=3, scaling="signed"),
-            replace(TOWERS, lrn=None, size=(67, 90))]
+            replace(TOWERS, lrn=None, size=(67, 90)), replace(TOWER, classifier_pool=2, size=(63, 131))]
 
 
 @pytest.mark.large
@@ -149,11 +149,13 @@ def test_a_planted_defect_is_seen(plant):
 
 
 @pytest.mark.large
-def test_torchvision_agrees():
-    """At full size; the classifier is narrow in both, to save memory."""
+@pytest.mark.parametrize("size", [224, 256, (97, 131)])
+def test_torchvision_agrees(size):
+    """Also where its adaptive pooling changes the last maps; the classifier is narrow in both, to save memory."""
     from torch import nn
 
-    a = replace(spec.VARIANTS["one-tower"], dense=(256, 128), num_classes=10)
+    a = replace(spec.VARIANTS["one-tower"], dense=(256, 128), num_classes=10, size=size)
+    assert spec.pooled(a) == (size != 224)
     peer = torchvision_models().alexnet(num_classes=10)
     peer.classifier[1], peer.classifier[4], peer.classifier[6] = nn.Linear(9216, 256), nn.Linear(256, 128), nn.Linear(128, 10)
     zoo.check_torchvision(ALEXNET, a, peer, spec.torchvision_name)
@@ -168,12 +170,44 @@ def test_torchvision_has_as_many_parameters():
     assert sum(p.numel() for p in peer.parameters()) == spec.PARAMETERS["one-tower"]
 
 
+def test_which_official_weights_fit():
+    a = spec.VARIANTS["one-tower"]
+    assert spec.table(a) == spec.table(replace(a, classifier_pool=None))
+    for fitting in (a, replace(a, size=(97, 131), dropout=0.1)):
+        assert [entry.file for entry in spec.OFFICIAL if entry.fits(fitting)] == ["torchvision/alexnet-owt-7be5be79.pth"]
+    assert not [entry for entry in spec.OFFICIAL if entry.fits(replace(a, size=256, classifier_pool=None))]  # fc6 would not fit
+
+
+@pytest.mark.parametrize("field, value, words", [
+    ("pad", -1, "pad must be a whole number of 0 or more; got -1"),
+    ("pad", 1.5, "pad must be a whole number of 0 or more; got 1.5"),
+    ("widths", (4, 4, 4, 4), "widths must be a tuple of 5 whole numbers of 1 or more; got \\(4, 4, 4, 4\\)"),
+    ("groups", (0, 1, 1, 1, 1), "groups must be a tuple of 5 whole numbers of 1 or more; got \\(0, 1, 1, 1, 1\\)"),
+    ("classifier_pool", 0, "classifier_pool must be a whole number of 1 or more, or None; got 0"),
+    ("lrn", "x", "lrn must be a LocalNorm or None; got 'x'"),
+    ("size", None, "built for one size of images; got size None"),
+    ("channels", 0, "channels must be a whole number of 1 or more; got 0"),
+])
+def test_wrong_fields_are_said(field, value, words):
+    with pytest.raises(ValueError, match=words):
+        replace(TOWERS, **{field: value})
+
+
+@pytest.mark.parametrize("field, value, words", [
+    ("n", 0, "n must be a whole number of 1 or more; got 0"), ("n", 2.5, "n must be a whole number of 1 or more; got 2.5"),
+    ("k", 0, "k must be a number above 0; got 0"), ("alpha", float("nan"), "alpha must be a number above 0; got nan"),
+])
+def test_wrong_normalisations_are_said(field, value, words):
+    with pytest.raises(ValueError, match=words):
+        LocalNorm(**{field: value})
+
+
 def test_wrong_settings_are_said():
     with pytest.raises(ValueError, match="there is no AlexNet 'three-tower'; choose from: two-tower, one-tower"):
         with_torch.alexnet("three-tower")
     with pytest.raises(ValueError, match="96 maps cannot become 255 in 2 equal groups; take multiples of 2"):
         spec.Architecture((96, 255, 384, 384, 256))
-    with pytest.raises(ValueError, match="dense needs 2 numbers of 1 or more; got \\(4096,\\)"):
+    with pytest.raises(ValueError, match="dense must be a tuple of 2 whole numbers of 1 or more; got \\(4096,\\)"):
         spec.Architecture(dense=(4096,))
     with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got 1"):
         spec.Architecture(dropout=1)

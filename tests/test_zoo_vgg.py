@@ -14,7 +14,8 @@ from dlbook.parity import compare
 VGG = zoo.Zoo(spec, with_keras, with_torch, "vgg")
 TINY = spec.Architecture((4, "M", 6, 5, "M"), hidden=(16, 12), dropout=0.0, size=13, num_classes=5)
 WIDE = replace(TINY, layers=(3, "LRN", "M", 6, (7, 1), "M", (5, 5)), hidden=(9,), size=(19, 26), channels=1, scaling="signed")
-HELD_OUT = [TINY, WIDE, replace(TINY, pooling="average", scaling="caffe", hidden=()), replace(WIDE, pooling="average", pool_padding="same")]
+HELD_OUT = [TINY, WIDE, replace(TINY, pooling="average", scaling="caffe", hidden=()), replace(WIDE, pooling="average", pool_padding="same"),
+            replace(TINY, classifier_pool=2, size=(17, 30)), replace(WIDE, classifier_pool=7)]
 MAPS = replace(TINY, layers=(4, "M", 6, 5, "M", 3, "M"), top=False, size=None)
 
 # Deck "Deep Learning Applications", slides 18 to 20: name, window times maps that are read, maps, parameters.
@@ -213,6 +214,20 @@ def test_torchvision_agrees_at_224_pixels():
 
 
 @pytest.mark.large
+@pytest.mark.parametrize("size", [256, (97, 131)])
+def test_torchvision_agrees_at_any_size(size):
+    """The classifier reads means of 7 x 7 windows, which overlap where the maps are 8 x 8 or 3 x 4."""
+    a = replace(spec.VARIANTS["11"], classifier_pool=7, size=size, hidden=(8, 8), num_classes=10)
+    assert [row.shape for row in spec.table(a) if row.name == "classifier_pool"] == [(7, 7, 512)]
+    zoo.check_torchvision(VGG, a, torchvision_vgg("11", 8, 25088), spec.torchvision_name(a))
+
+
+def test_the_classifiers_pooling_changes_nothing_at_224_pixels():
+    a = replace(spec.VARIANTS["11"], classifier_pool=7)
+    assert spec.table(a) == spec.table("11") and not spec.pooled(a)
+
+
+@pytest.mark.large
 @pytest.mark.parametrize("name", spec.KERAS)
 def test_keras_applications_agree(name):
     from keras import applications
@@ -268,6 +283,28 @@ def test_which_official_weights_fit():
     assert fitting == ["keras/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "vgg19/vgg19_conv_notop.npz"]
     assert [entry.file for entry in spec.OFFICIAL if entry.fits(spec.VARIANTS["16"])] == ["torchvision/vgg16-397923af.pth"]
     assert not [entry for entry in spec.OFFICIAL if entry.fits(replace(spec.VARIANTS["16"], size=32))]  # fc6 would not fit
+    anywhere = replace(spec.VARIANTS["16"], size=(97, 131), classifier_pool=7)
+    assert [entry.file for entry in spec.OFFICIAL if entry.fits(anywhere)] == ["torchvision/vgg16-397923af.pth"]
+    assert not [entry for entry in spec.OFFICIAL if entry.fits(replace(anywhere, classifier_pool=6))]
+
+
+def test_layers_of_equal_kind_have_different_names():
+    """Two normalisations in a stage, two poolings side by side, and more than nine stages."""
+    a = replace(TINY, layers=(2, "LRN", 3, "LRN", "M", "M", 4, "LRN"), size=16)
+    assert [row.name for row in spec.table(a) if row.kind in ("lrn", "pool")] == ["lrn1", "lrn1_2", "pool1", "pool2", "lrn3"]
+    zoo.check_table(VGG, a)
+    zoo.check_outputs(VGG, a, ("float64",))
+    deep = replace(TINY, layers=(2, "M") * 11, size=2**11)
+    assert [row.block for row in spec.table(deep) if row.kind == "conv"] == [f"stage{stage}" for stage in range(1, 12)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_features_leave_the_mode_as_it_was(training):
+    t = with_torch.vgg(replace(TINY, dropout=0.5)).train(training)
+    images, _ = zoo.batch(TINY, 2, dtype="float32")
+    left, right = (with_torch.features(t, images, ["logits"])["logits"] for _ in range(2))
+    assert np.array_equal(left, right)  # no dropout
+    assert [module.training for module in t.modules()] == [training] * len(list(t.modules()))
 
 
 def test_wrong_settings_are_said():
@@ -283,14 +320,42 @@ def test_wrong_settings_are_said():
         spec.Architecture(pooling="mean")
     with pytest.raises(ValueError, match="pool_padding must be 'valid' or 'same'; got 'full'"):
         spec.Architecture(pool_padding="full")
-    with pytest.raises(ValueError, match="dropout must be at least 0 and below 1; got 1"):
+    with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got 1"):
         spec.Architecture(dropout=1)
-    with pytest.raises(ValueError, match="the classifier needs images of one size"):
+    with pytest.raises(ValueError, match="the classifier needs images of one size; got size None"):
         spec.Architecture(size=None)
     with pytest.raises(ValueError, match="size must be a whole number of pixels above 0, or \\(height, width\\); got \\(3, 0\\)"):
         spec.Architecture(size=(3, 0))
-    with pytest.raises(ValueError, match="too small for a window of 2 x 2"):
+    with pytest.raises(ValueError, match="images of size 3 are too small: this network reads 4 x 4 pixels or more; .* too small for a window of 2 x 2"):
         with_torch.vgg(replace(TINY, size=3))
+    with pytest.raises(ValueError, match="images of size \\(31, 40\\) are too small: this network reads 32 x 32 pixels or more"):
+        spec.table("16", (31, 40))
+    with pytest.raises(ValueError, match="size must be a whole number of pixels above 0, or \\(height, width\\); got 0"):
+        spec.table("16", 0)
+
+
+
+@pytest.mark.parametrize("field, value, words", [
+    ("hidden", (0,), "hidden must be a tuple of whole numbers of 1 or more; got \\(0,\\)"),
+    ("hidden", 8, "hidden must be a tuple of whole numbers of 1 or more; got 8"),
+    ("layers", ("M",), "layers must hold a convolution, .*; got \\('M',\\)"),
+    ("layers", (True, "M"), "a layer is a number of maps, .*; got True"),
+    ("classifier_pool", 0, "classifier_pool must be a whole number of 1 or more, or None; got 0"),
+    ("classifier_pool", "7", "classifier_pool must be a whole number of 1 or more, or None; got '7'"),
+    ("channels", 1.5, "channels must be a whole number of 1 or more; got 1.5"),
+    ("channels", 1, "scaling 'imagenet' is for colour images, 3 channels; this network reads 1"),
+    ("num_classes", 0, "num_classes must be a whole number of 1 or more; got 0"),
+    ("num_classes", True, "num_classes must be a whole number of 1 or more; got True"),
+    ("scaling", "rgb", "unknown scaling 'rgb'; choose from: none, signed"),
+    ("dropout", "a", "dropout is a share from 0 to below 1; got 'a'"),
+    ("size", True, "size must be a whole number of pixels above 0, or \\(height, width\\); got True"),
+])
+def test_wrong_fields_are_said(field, value, words):
+    with pytest.raises(ValueError, match=words):
+        replace(TINY, **{field: value})
+
+
+def test_wrong_calls_are_said():
     for twin in (with_keras, with_torch):
         maps = twin.vgg(MAPS)
         images = np.zeros((1, 16, 16, 3))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import LocalNorm, Official
-from dlbook.cnn.blocks.table import Tape, checked, sides
+from dlbook.cnn.blocks.table import Tape, check_common, checked, is_whole, whole, wholes
 
 KERNELS = ((11, 4), (5, 1), (3, 1), (3, 1), (3, 1))  # side and stride of the five convolutions
 NORMALISED = (1, 2)  # convolutions with local response normalisation behind them
@@ -26,6 +26,8 @@ class Architecture:
         lrn: settings of local response normalisation; None leaves it out.
         dense: units of the two hidden dense layers.
         dropout: share of their activations set to zero in training.
+        classifier_pool: the first dense layer reads the means of so many x so many windows that cover the last maps: 6 (the one
+            tower) lets it read images of any size, and changes nothing at 224 pixels; None: the maps themselves (the paper).
         size, channels: of the images; num_classes: to tell apart.
         scaling: of images in [0, 1], see `blocks.images`.
     """
@@ -35,28 +37,29 @@ class Architecture:
     lrn: LocalNorm | None = LocalNorm(n=5, k=2.0, alpha=1e-4, beta=0.75)
     dense: tuple = (4096, 4096)
     dropout: float = 0.5
-    size: int = 227
+    classifier_pool: int | None = None
+    size: int | tuple = 227
     channels: int = 3
     num_classes: int = 1000
     scaling: str = "imagenet"
 
     def __post_init__(self):
-        sides(self.size)
-        for name, length in (("widths", 5), ("groups", 5), ("dense", 2)):
-            if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
-                raise ValueError(f"{name} needs {length} numbers of 1 or more; got {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1; got {self.dropout}.")
+        check_common(self, optional=("lrn",))
+        for name, count in (("widths", 5), ("groups", 5), ("dense", 2)):
+            wholes(name, getattr(self, name), count)
+        whole("pad", self.pad, least=0)
+        if self.classifier_pool is not None and not is_whole(self.classifier_pool):
+            raise ValueError(f"classifier_pool must be a whole number of 1 or more, or None; got {self.classifier_pool!r}.")
         for maps, filters, groups in zip((self.channels, *self.widths), self.widths, self.groups):
             if maps % groups or filters % groups:
-                raise ValueError(f"{maps} maps cannot become {filters} in {groups} equal groups; take multiples of {groups}.")
+                raise ValueError(f"{maps} maps cannot become {filters} in {groups} equal groups; take multiples of {groups}, or other groups than {self.groups}.")
 
 
 # 227 and not the paper's 224 pixels: (227 - 11) / 4 + 1 = 55, as its figure 2 has it; (224 - 11) / 4 + 1 is not whole.
 # The one tower reads 224 and pads by 2: (224 + 2 * 2 - 11) / 4 + 1 = 55.25, of which 55 windows fit.
 VARIANTS = {
     "two-tower": Architecture(),
-    "one-tower": Architecture((64, 192, 384, 256, 256), (1, 1, 1, 1, 1), pad=2, lrn=None, size=224),
+    "one-tower": Architecture((64, 192, 384, 256, 256), (1, 1, 1, 1, 1), pad=2, lrn=None, classifier_pool=6, size=224),
 }
 
 # Learnt parameters with biases. Two towers: "60 million", section 1; one tower: torchvision.
@@ -144,6 +147,9 @@ def _write(a):
             tape.same(f"lrn{c.number}", "lrn", f"{a.lrn.n} adjacent maps")
         if c.pool:
             tape.pool(f"pool{c.number}", *POOL)
+    # At the size where the maps are as large already, the means are the maps.
+    if a.classifier_pool and tape.shape[:2] != (a.classifier_pool, a.classifier_pool):
+        tape.adaptive_pool("classifier_pool", a.classifier_pool)
     tape.flatten("flatten")
     for number, units in hidden(a):
         tape.dense(f"fc{number}", units)
@@ -153,8 +159,13 @@ def _write(a):
     return tape.rows
 
 
+def pooled(a):
+    """Whether the first dense layer reads means of the last maps."""
+    return any(row.name == "classifier_pool" for row in table(a))
+
+
 def flattened(a):
-    """Numbers in the last maps, which the first dense layer reads."""
+    """Numbers in the last maps or their means, which the first dense layer reads."""
     return next(row.shape[0] for row in table(a) if row.kind == "flatten")
 
 
@@ -182,4 +193,4 @@ def torchvision_name(name):
     return TORCHVISION.get(name, name)
 
 
-OFFICIAL = (Official(VARIANTS["one-tower"], "torchvision/alexnet-owt-7be5be79.pth", torchvision_name, free=("dropout",)),)
+OFFICIAL = (Official(VARIANTS["one-tower"], "torchvision/alexnet-owt-7be5be79.pth", torchvision_name, free=("dropout", "size")),)

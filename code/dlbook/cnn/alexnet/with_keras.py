@@ -2,10 +2,10 @@
 from keras import layers
 
 from dlbook.cnn.alexnet import spec
-from dlbook.cnn.blocks.with_keras import (conv, count_operations, dense, dropout,
-                                          finish, fit, images, lrn, max_pool,
-                                          precision, predict, relu, to_inputs,
-                                          weights_of)
+from dlbook.cnn.blocks.with_keras import (adaptive_pool, conv, count_operations,
+                                          dense, dropout, finish, fit, images, lrn,
+                                          max_pool, precision, predict, relu,
+                                          to_inputs, weights_of)
 
 __all__ = ["alexnet", "count_operations", "fit", "predict", "to_inputs",
            "weights_of"]
@@ -59,8 +59,10 @@ def _convolutions(x, a):
 
 def _classifier(x, a, seed):
     """The dense part: N, 6, 6, 256 -> N, num_classes."""
+    if spec.pooled(a):
+        x = adaptive_pool(x, "classifier_pool", a.classifier_pool)
     x = layers.Flatten(name="flatten")(x)  # N, 9216
     for i, units in spec.hidden(a):
         x = relu(dense(x, f"fc{i}", units), f"relu{i}")  # N, 4096
-        x = dropout(x, f"dropout{i}", a.dropout, seed + i)
+        x = dropout(x, f"dropout{i}", a.dropout, seed)
     return dense(x, "logits", a.num_classes)

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from dlbook.cnn.alexnet import spec
-from dlbook.cnn.blocks.with_torch import (LRN, MaxPool, conv, count_operations,
-                                          finish, fit, predict, to_inputs,
-                                          weights_of)
+from dlbook.cnn.blocks.with_torch import (LRN, AdaptivePool, MaxPool, conv,
+                                          count_operations, finish, fit, predict,
+                                          to_inputs, weights_of)
 
 __all__ = ["alexnet", "count_operations", "fit", "predict", "to_inputs",
            "weights_of"]
@@ -64,6 +64,8 @@ def _convolutions(a):
 def _classifier(a):
     """The dense part: N, 256, 6, 6 -> N, num_classes; named layers."""
     steps, width = [("flatten", nn.Flatten())], spec.flattened(a)  # N, 9216
+    if spec.pooled(a):
+        steps.insert(0, ("classifier_pool", AdaptivePool(a.classifier_pool)))
     for i, units in spec.hidden(a):
         layer = nn.Linear(width, units)  # N, 4096
         steps += [(f"fc{i}", layer), (f"relu{i}", nn.ReLU(inplace=True)),

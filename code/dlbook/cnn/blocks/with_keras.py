@@ -124,6 +124,9 @@ def average_pool(x, name, kernel, stride, padding="valid", counted=False):
 
 def adaptive_pool(x, name, side):
     """The means of side x side windows that cover the map and overlap where they must: N, H, W, C -> N, side, side, C."""
+    if 1 in x.shape[1:3]:
+        # In a graph, Keras wants two pixels at least; the means of one pixel and of its copies are the same.
+        x = layers.UpSampling2D([1 + (size == 1) for size in x.shape[1:3]], name=f"{name}_repeat")(x)
     return layers.AdaptiveAveragePooling2D(side, name=name)(x)
 
 

@@ -5,10 +5,11 @@ Source: Simonyan and Zisserman (2014), "Very deep convolutional networks for lar
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import SIZE, LocalNorm, Official
-from dlbook.cnn.blocks.table import Tape, sides
+from dlbook.cnn.blocks.table import Tape, check_common, checked, is_whole, wholes
 
 KERNEL = 3  # pixels; the side of every convolution that names no other
 POOL = 2  # pixels; side and stride of every pooling
+CLASSIFIER_POOL = 7  # side of the last maps at 224 pixels
 LRN = LocalNorm(n=5, k=2.0, alpha=1e-4, beta=0.75)  # AlexNet's, says section 2.1
 
 # A number is a convolution of 3 x 3 with so many maps, (maps, side) one of another side, each followed by ReLU;
@@ -32,6 +33,8 @@ class Architecture:
         pooling: `max` (the paper) or `average` (smoother, for style transfer).
         pool_padding: `valid` (the paper: an odd last row or column is left out) or `same` (it is pooled by itself).
         dropout: share of the hidden units set to zero in training.
+        classifier_pool: the classifier reads the means of so many x so many windows that cover the last maps: 7 (torchvision)
+            lets official weights read images of any size, and changes nothing at 224 pixels; None: the maps themselves (the paper).
         size: of the images, side or (height, width); None takes any, without the classifier.
         channels: of the images; num_classes: to tell apart.
         scaling: of images in [0, 1], see `blocks.images`.
@@ -42,6 +45,7 @@ class Architecture:
     pooling: str = "max"
     pool_padding: str = "valid"
     dropout: float = 0.5
+    classifier_pool: int | None = None
     size: int | tuple | None = SIZE
     channels: int = 3
     num_classes: int = 1000
@@ -51,21 +55,24 @@ class Architecture:
         wrong = [layer for layer in self.layers if not _is_layer(layer)]
         if wrong or not self.layers:
             raise ValueError(f"a layer is a number of maps, (maps, side) with an odd side, 'M' or 'LRN'; got {repr(wrong[0]) if wrong else 'none'}.")
+        if set(self.layers) <= {"M", "LRN"}:
+            raise ValueError(f"layers must hold a convolution, a number of maps or (maps, side); got {self.layers}.")
+        wholes("hidden", self.hidden)
         if self.pooling not in ("max", "average"):
             raise ValueError(f"pooling must be 'max' or 'average'; got {self.pooling!r}.")
         if self.pool_padding not in ("valid", "same"):
             raise ValueError(f"pool_padding must be 'valid' or 'same'; got {self.pool_padding!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1; got {self.dropout}.")
+        if self.classifier_pool is not None and not is_whole(self.classifier_pool):
+            raise ValueError(f"classifier_pool must be a whole number of 1 or more, or None; got {self.classifier_pool!r}.")
         if self.top and self.size is None:
-            raise ValueError("the classifier needs images of one size; give a size, or take top=False for the maps alone.")
-        sides(self.size)
+            raise ValueError("the classifier needs images of one size; got size None: give a size, or take top=False for the maps alone.")
+        check_common(self, any_size=True)
 
 
 def _is_layer(layer):
     if isinstance(layer, tuple):
-        return len(layer) == 2 and all(isinstance(n, int) and n > 0 for n in layer) and layer[1] % 2 == 1
-    return layer in ("M", "LRN") or isinstance(layer, int) and layer > 0
+        return len(layer) == 2 and all(is_whole(n) for n in layer) and layer[1] % 2 == 1
+    return layer in ("M", "LRN") or is_whole(layer)
 
 
 VARIANTS = {"11": Architecture(A), "11-LRN": Architecture(A_LRN), "13": Architecture(B), "16C": Architecture(C), "16": Architecture(D), "19": Architecture(E)}
@@ -113,15 +120,16 @@ def steps(a):
 
     Returns:
         list of (kind, number, filters, kernel): `conv` 4_2 is the second convolution of the fourth stage; `lrn` and `pool`
-        have the number of their stage, and no filters and kernel.
+        have the number of their stage, a second `lrn` of the first stage is 1_2, and neither has filters and kernel.
     """
-    found, stage, conv = [], 1, 0
+    found, stage, conv, lrn = [], 1, 0, 0
     for layer in a.layers:
         if layer == "M":
             found.append(("pool", f"{stage}", None, None))
-            stage, conv = stage + 1, 0
+            stage, conv, lrn = stage + 1, 0, 0
         elif layer == "LRN":
-            found.append(("lrn", f"{stage}", None, None))
+            lrn += 1
+            found.append(("lrn", f"{stage}" if lrn == 1 else f"{stage}_{lrn}", None, None))
         else:
             conv += 1
             filters, kernel = layer if isinstance(layer, tuple) else (layer, KERNEL)
@@ -143,11 +151,19 @@ def table(a, size=None):
 
     Returns:
         list of Row, from the input to the logits, or to the last maps.
+
+    Raises:
+        ValueError: images too small for the layers.
     """
     a = architecture(a)
-    tape = Tape(size or a.size or SIZE, a.channels)
+    size = a.size if size is None else size
+    return checked(_write, replace(a, size=SIZE if size is None else size))
+
+
+def _write(a):
+    tape = Tape(a.size, a.channels)
     for kind, number, filters, kernel in steps(a):
-        with tape.block(f"stage{number[0]}"):
+        with tape.block(f"stage{number.partition('_')[0]}"):
             _step(tape, a, kind, number, filters, kernel)
     if a.top:
         _classifier(tape, a)
@@ -165,6 +181,9 @@ def _step(tape, a, kind, number, filters, kernel):
 
 
 def _classifier(tape, a):
+    # At the size where the maps are as large already, the means are the maps.
+    if a.classifier_pool and tape.shape[:2] != (a.classifier_pool, a.classifier_pool):
+        tape.adaptive_pool("classifier_pool", a.classifier_pool)
     tape.flatten("flatten")
     for number, units in hidden(a):
         tape.dense(f"fc{number}", units)
@@ -173,10 +192,14 @@ def _classifier(tape, a):
     tape.dense("logits", a.num_classes)
 
 
+def pooled(a):
+    """Whether the classifier reads means of the last maps."""
+    return any(row.name == "classifier_pool" for row in table(a))
+
+
 def flattened(a):
-    """How many numbers the classifier reads: H * W * C of the last maps."""
-    height, width, channels = table(replace(a, top=False))[-1].shape
-    return height * width * channels
+    """How many numbers the classifier reads: H * W * C of the last maps or their means."""
+    return next(row.shape[0] for row in table(a) if row.kind == "flatten")
 
 
 def check_names(names, known):
@@ -226,12 +249,14 @@ def keras_name(name):
 
 
 CLASSIFIES = ("pooling", "pool_padding", "dropout")  # what the weights do not depend on
-ANY_SIZE = (*CLASSIFIES, "size", "hidden", "num_classes")  # nor those of the convolutions alone
+ANY_SIZE = (*CLASSIFIES, "size", "hidden", "num_classes", "classifier_pool")  # nor those of the convolutions alone
 
 
 def _official(a, file, names):
-    """A file's weights for the whole network, and those of its convolutions."""
-    return Official(a, file, names, CLASSIFIES), Official(replace(a, top=False), file, names, ANY_SIZE)
+    """A file's weights for the whole network, for the one whose classifier reads means, and those of its convolutions."""
+    means = replace(a, classifier_pool=CLASSIFIER_POOL)
+    return (Official(a, file, names, CLASSIFIES), Official(means, file, names, (*CLASSIFIES, "size")),
+            Official(replace(a, top=False), file, names, ANY_SIZE))
 
 
 # Of several files that fit, the first that is on this machine is taken, else the first that can be downloaded.

@@ -3,10 +3,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlbook.cnn.blocks.with_keras import (average_pool, conv, count_operations,
-                                          dense, dropout, finish, fit, images, lrn,
-                                          max_pool, precision, predict, relu,
-                                          to_inputs, weights_of)
+from dlbook.cnn.blocks.with_keras import (adaptive_pool, average_pool, conv,
+                                          count_operations, dense, dropout, finish,
+                                          fit, images, lrn, max_pool, precision,
+                                          predict, relu, to_inputs, weights_of)
 from dlbook.cnn.vgg import spec
 
 __all__ = ["activations", "count_operations", "features", "fit", "predict",
@@ -30,7 +30,10 @@ def vgg(a="16", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: Simonyan and Zisserman (2014), table 1.
-    Differs from the paper: no softmax; the loss and `predict` apply it.
+    Differs from the paper: colours are divided by their deviation too, as
+    torchvision's weights expect; scaling `caffe`, as Keras' weights expect,
+    subtracts the mean alone, as the paper does. No softmax; the loss and `predict`
+    apply it.
     """
     a = spec.architecture(a)
     with precision(dtype):
@@ -57,10 +60,12 @@ def _convolutions(x, a):
 
 def _classifier(x, a, seed):
     """The fully connected part: N, 7, 7, 512 -> N, num_classes."""
+    if spec.pooled(a):
+        x = adaptive_pool(x, "classifier_pool", a.classifier_pool)
     x = layers.Flatten(name="flatten")(x)
     for number, units in spec.hidden(a):
         x = relu(dense(x, f"fc{number}", units), f"relu{number}")
-        x = dropout(x, f"dropout{number}", a.dropout, seed + number)
+        x = dropout(x, f"dropout{number}", a.dropout, seed)
     return dense(x, "logits", a.num_classes)
 
 

@@ -4,9 +4,9 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from dlbook.cnn.blocks.with_torch import (LRN, AveragePool, MaxPool, conv,
-                                          count_operations, finish, fit, predict,
-                                          to_inputs, weights_of)
+from dlbook.cnn.blocks.with_torch import (LRN, AdaptivePool, AveragePool, MaxPool,
+                                          conv, count_operations, finish, fit,
+                                          predict, to_inputs, weights_of)
 from dlbook.cnn.vgg import spec
 
 __all__ = ["activations", "count_operations", "features", "fit", "predict",
@@ -30,7 +30,10 @@ def vgg(a="16", seed=0, weights=None, dtype="float32"):
         ValueError: an unknown name or dtype, or weights of another network.
 
     Source: Simonyan and Zisserman (2014), table 1.
-    Differs from the paper: no softmax; the loss and `predict` apply it.
+    Differs from the paper: colours are divided by their deviation too, as
+    torchvision's weights expect; scaling `caffe`, as Keras' weights expect,
+    subtracts the mean alone, as the paper does. No softmax; the loss and `predict`
+    apply it.
     """
     a = spec.architecture(a)
     with torch.device("meta"):
@@ -61,6 +64,8 @@ def _convolutions(a):
 def _classifier(a):
     """(name, module) of the dense part: N, 512, 7, 7 -> N, num_classes."""
     steps, width = [("flatten", nn.Flatten())], spec.flattened(a)
+    if spec.pooled(a):
+        steps.insert(0, ("classifier_pool", AdaptivePool(a.classifier_pool)))
     for number, units in spec.hidden(a):
         steps.append((f"fc{number}", nn.Linear(width, units)))
         steps.append((f"relu{number}", nn.ReLU(inplace=True)))
@@ -84,14 +89,24 @@ def activations(model, inputs, names):
         TypeError, ValueError: names that the network does not have.
     """
     spec.check_names(names, [name for name, _ in model.named_children()])
-    found, x = {}, inputs
-    for name, layer in model.eval().named_children():
-        if found.keys() == set(names):
+    training = model.training
+    try:
+        found = _until(model.eval(), inputs, set(names))
+    finally:
+        model.train(training)
+    return {name: found[name] for name in names}
+
+
+def _until(model, x, names):
+    """What layers give, computed no further than the last of them."""
+    found = {}
+    for name, layer in model.named_children():
+        if found.keys() == names:
             break
         x = layer(x)
         if name in names:
             found[name] = x.clone()  # the ReLU that follows works in place
-    return {name: found[name] for name in names}
+    return found
 
 
 def features(model, images, names):
