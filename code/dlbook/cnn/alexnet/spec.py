@@ -52,7 +52,8 @@ class Architecture:
             raise ValueError(f"classifier_pool must be a whole number of 1 or more, or None; got {self.classifier_pool!r}.")
         for maps, filters, groups in zip((self.channels, *self.widths), self.widths, self.groups):
             if maps % groups or filters % groups:
-                raise ValueError(f"{maps} maps cannot become {filters} in {groups} equal groups; take multiples of {groups}, or other groups than {self.groups}.")
+                raise ValueError(f"{maps} maps cannot become {filters} in {groups} equal groups; take multiples of {groups}, "
+                                 f"or other groups than {self.groups}.")
 
 
 # 227 and not the paper's 224 pixels: (227 - 11) / 4 + 1 = 55, as its figure 2 has it; (224 - 11) / 4 + 1 is not whole.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import Norm
-from dlbook.cnn.blocks.table import Path, Tape, check_common, output_size, sides, whole
+from dlbook.cnn.blocks.table import Path, Tape, check_common, sides, whole
 from dlbook.train.settings import Training
 
 # Windows of 3 x 3: a convolution, a separable one, the largest of each window; and nothing at all.
@@ -220,9 +220,9 @@ class Architecture:
         whole("maps", self.maps)
         whole("repeats", self.repeats)
         check_common(self)
-        for side in sides(self.size):
-            for _ in range(self.repeats - 1):  # says where nothing is left to pool
-                side = output_size(side, 2, 2, "valid")
+        if min(sides(self.size)) < 2**(self.repeats - 1):
+            raise ValueError(f"a pooling stands between each two of {self.repeats} cells, and images of size {self.size} "
+                             "soon leave maps too small for a window of 2 x 2; take larger images or fewer repeats.")
 
 
 # How a candidate is trained: some 200 steps, a second on one core.
