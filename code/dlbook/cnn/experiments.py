@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dlbook.cnn.blocks.start import WEIGHTS
+from dlbook.cnn.blocks.convert import WEIGHTS
 from dlbook.train.progress import Progress
 
 SHORTCUT = "shortcut"  # the path beside the layers of a residual block
