@@ -157,6 +157,18 @@ def test_the_mirror_comes_before_the_network(served, monkeypatch, tmp_path):
     assert registry.fetch("toy/file.bin") == tmp_path / "mirror/toy/file.bin"
 
 
+def test_what_is_at_hand_is_cached_or_on_the_mirror(served, monkeypatch, tmp_path):
+    assert not registry.at_hand("toy/file.bin")
+    path = registry.fetch("toy/file.bin")
+    assert registry.at_hand("toy/file.bin")
+    path.unlink()
+    (tmp_path / "mirror/toy").mkdir(parents=True)
+    monkeypatch.setenv("DLBOOK_MIRROR", str(tmp_path / "mirror"))
+    assert not registry.at_hand("toy/file.bin")
+    (tmp_path / "mirror/toy/file.bin").write_bytes(b"damaged")
+    assert registry.at_hand("toy/file.bin")
+
+
 def test_a_damaged_mirror_file_is_named(served, monkeypatch, tmp_path):
     (tmp_path / "mirror/toy").mkdir(parents=True)
     (tmp_path / "mirror/toy/file.bin").write_bytes(BODY[:-1])
@@ -303,6 +315,23 @@ def test_weights_of_each_format_come_back(arrays, tmp_path, ending):
 def test_keras_files_of_whole_models_and_of_many_layers(arrays, tmp_path, options):
     _save_h5(arrays, tmp_path / "w.h5", **options)
     assert same(data.weights.read(tmp_path / "w.h5"), arrays)
+
+
+@pytest.mark.parametrize("layer, stored, read", [
+    ("conv1/bn", ["conv1/bn/gamma:0", "conv1/bn/beta:0"], ["conv1_bn/gamma:0", "conv1_bn/beta:0"]),
+    ("sep", ["block_1/sep/depthwise_kernel:0", "block_1/sep/pointwise_kernel:0"], ["sep/depthwise_kernel:0", "sep/pointwise_kernel:0"]),
+    ("both", ["forward/kernel:0", "backward/kernel:0"], ["both/forward/kernel:0", "both/backward/kernel:0"]),
+], ids=["a name with a slash", "scopes", "a layer of layers"])
+def test_a_weight_has_its_layer_s_name(tmp_path, layer, stored, read):
+    """The group is the layer; what the weights' own names say before their last part changed with the years."""
+    import h5py
+
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.attrs["layer_names"], group = [layer.encode()], file.create_group(layer)
+        group.attrs["weight_names"] = [name.encode() for name in stored]
+        for k, name in enumerate(stored):
+            group[name] = np.full(2, k)
+    assert {name: array[0] for name, array in data.weights.read(tmp_path / "w.h5").items()} == {name: k for k, name in enumerate(read)}
 
 
 def test_a_file_that_keras_wrote(tmp_path):
