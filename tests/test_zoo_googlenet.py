@@ -125,12 +125,25 @@ def test_the_plain_network_costs_the_same(a):
     assert "concat" not in kinds and kinds.count("conv") == len(spec.stem(a)) + len(a.modules)
 
 
-@pytest.mark.parametrize("a, smallest", [(spec.VARIANTS["torchvision"], 31), (spec.VARIANTS["paper"], 47), (spec.SMALL, 3)],
+@pytest.mark.parametrize("a, smallest", [(spec.VARIANTS["torchvision"], 15), (spec.VARIANTS["paper"], 31), (spec.SMALL, 2)],
                          ids=["torchvision", "paper", "small"])
 def test_the_smallest_image_is_said(a, smallest):
     assert spec.table(replace(a, size=smallest))
     with pytest.raises(ValueError, match=f"are too small: this network reads {smallest} x {smallest} pixels or more"):
         with_keras.googlenet(replace(a, size=smallest - 1))
+
+
+def test_the_smallest_image_is_torchvisions():
+    """A window that hangs over the border sees what is left of the maps, if anything is."""
+    import torch
+
+    with torch.device("meta"):
+        peer = torchvision_models().googlenet(aux_logits=False, init_weights=False).eval()
+        assert peer(torch.empty(1, 3, 15, 15)).shape == (1, 1000)
+        with pytest.raises(RuntimeError, match="[Oo]utput size|[Kk]ernel size"):
+            peer(torch.empty(1, 3, 14, 14))
+    for a in (replace(spec.VARIANTS["torchvision"], size=15), replace(spec.VARIANTS["torchvision"], size=(16, 19))):
+        zoo.check_outputs(GOOGLENET, replace(a, width=0.125, num_classes=10), ("float64",))
 
 
 def test_the_paper_s_heads_need_larger_images():
@@ -239,11 +252,21 @@ def test_wrong_settings_are_said():
         spec.Architecture(("3a",), auxiliary=True)
     with pytest.raises(ValueError, match="module must be 'inception' or 'plain'; got 'dense'"):
         spec.Architecture(module="dense")
-    with pytest.raises(ValueError, match="width multiplies .* above 0; got 0"):
+    with pytest.raises(ValueError, match="width must be a number above 0; got 0"):
         spec.Architecture(width=0)
     with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got 1"):
         spec.Architecture(dropout=1)
-    with pytest.raises(ValueError, match="depends on the size of the images; got size None"):
+    with pytest.raises(ValueError, match="built for one size of images; got size None"):
         with_torch.googlenet(replace(TINY, size=None))
+    with pytest.raises(ValueError, match="width must be a number above 0; got inf"):
+        spec.Architecture(width=float("inf"))
+    with pytest.raises(ValueError, match="norm must be a Norm or None; got 'bn'"):
+        spec.Architecture(norm="bn")
+    with pytest.raises(ValueError, match="eps must be a number above 0; got -1"):
+        Norm(eps=-1)
+    with pytest.raises(ValueError, match="momentum is a share from 0 to 1 of the old moving statistic; got 1.5"):
+        Norm(momentum=1.5)
+    with pytest.raises(ValueError, match="scale must be True or False; got None"):
+        Norm(scale=None)
     with pytest.raises(ValueError, match="no official weights for this architecture"):
         with_torch.googlenet(TINY, weights="official")

@@ -71,12 +71,12 @@ def test_the_auxiliary_head():
 
 
 def test_training_with_the_head_is_the_same_in_both_twins():
-    images, labels = zoo.batch(HEAD, 2, dtype="float64")
+    images, labels = zoo.batch(HEAD, 8, dtype="float64")
     data = SimpleNamespace(train_images=images, train_labels=labels, test_images=images, test_labels=labels)
     seen = []
     for twin, build in ((with_keras, INCEPTION.keras), (with_torch, INCEPTION.torch)):
         losses = []
-        twin.fit(build(HEAD, 2, dtype="float64"), data, Training(1, 1, 1e-3), 1, lambda step, loss, losses=losses: losses.append(loss),
+        twin.fit(build(HEAD, 2, dtype="float64"), data, Training(1, 4, 1e-4), 1, lambda step, loss, losses=losses: losses.append(loss),
                  progress=False)
         seen.append(losses)
     # Adam adds its epsilon at another place in Keras.
@@ -229,9 +229,13 @@ def test_the_smallest_image_is_said(auxiliary, smallest):
 def test_wrong_settings_are_said():
     with pytest.raises(ValueError, match="there is no Inception v3 'v4'; choose from: keras, torchvision"):
         with_torch.inception("v4")
-    with pytest.raises(ValueError, match="width multiplies .* above 0; got -1"):
+    with pytest.raises(ValueError, match="width must be a number above 0; got -1"):
         spec.Architecture(width=-1)
     with pytest.raises(ValueError, match="dropout is a share from 0 to below 1; got 1"):
         spec.Architecture(dropout=1)
+    with pytest.raises(ValueError, match="counted must be True or False; got 'x'"):
+        spec.Architecture(counted="x")
+    with pytest.raises(ValueError, match="built for one size of images; got size None"):
+        spec.Architecture(size=None)
     with pytest.raises(ValueError, match="no official weights for this architecture"):
         with_keras.inception(SMALL["keras"], weights="official")

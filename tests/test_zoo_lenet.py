@@ -251,9 +251,14 @@ def test_wrong_settings_are_said():
         spec.Architecture(output="gaussian", num_classes=11)
     with pytest.raises(ValueError, match="images of size 30 are too small: this network reads 32 x 32 pixels or more"):
         with_keras.lenet(replace(MODERN, size=30))
-    with pytest.raises(ValueError, match="maps needs two numbers of 1 or more; got \\(6,\\)"):
+    with pytest.raises(ValueError, match="maps must be a tuple of 2 whole numbers of 1 or more; got \\(6,\\)"):
         spec.Architecture(maps=(6,))
-    with pytest.raises(ValueError, match="spread must be above 0; got 0"):
+    with pytest.raises(ValueError, match="spread must be a number above 0; got 0"):
         spec.Architecture(spread=0)
-    with pytest.raises(ValueError, match="frame is a number of pixels, 0 or more; got -1"):
-        spec.Architecture(frame=-1)
+    for frame in (-1, 1.5):
+        with pytest.raises(ValueError, match=f"frame must be a whole number of 0 or more; got {frame}"):
+            spec.Architecture(frame=frame)
+    for frame in (16, 40):
+        with pytest.raises(ValueError, match=f"must leave a pixel between both sides of images of size 32; got {frame}"):
+            spec.Architecture(frame=frame)
+    assert spec.Architecture(frame=15)

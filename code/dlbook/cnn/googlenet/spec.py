@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks import table as layers
 from dlbook.cnn.blocks.start import LocalNorm, Norm, Official
-from dlbook.cnn.blocks.table import Tape
+from dlbook.cnn.blocks.table import Tape, above_zero, check_common, share
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,17 @@ class Architecture:
     head_pool: str = "adaptive"
     dropout: float = 0.2
     dropout_auxiliary: float = 0.7
-    size: int = 224
+    size: int | tuple = 224
     channels: int = 3
     num_classes: int = 1000
     scaling: str = "signed"
 
     def __post_init__(self):
+        check_common(self, optional=("norm", "lrn"))
         _check_choices(self)
         _check_modules(self)
-        if not self.width > 0:
-            raise ValueError(f"width multiplies the numbers of maps and is above 0; got {self.width}.")
-        for name in ("dropout", "dropout_auxiliary"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is a share from 0 to below 1; got {getattr(self, name)}.")
+        above_zero("width", self.width)
+        share("dropout_auxiliary", self.dropout_auxiliary)
 
 
 CHOICES = {"module": ("inception", "plain"), "stem": tuple(STEMS), "kernel5": (3, 5), "last_pool": (2, 3), "head_pool": ("adaptive", "strided")}

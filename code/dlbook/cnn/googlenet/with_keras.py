@@ -33,6 +33,9 @@ def googlenet(a="torchvision", seed=0, weights=None, dtype="float32"):
     Differs from the paper, as `torchvision`: batch normalisation in place of biases
     and of local response normalisation; windows of 3 x 3 on the path called 5 x 5, of
     2 x 2 in the last max pooling; the heads' means cover the whole map; less dropout.
+    Both read images scaled to [-1, 1]; the paper subtracts the mean of each colour.
+    The numbers of local response normalisation in `paper` are those of Caffe's copy
+    of the network, for the paper gives none.
     """
     a = spec.architecture(a)
     rows = spec.table(a)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from dlbook.cnn.blocks import table as layers
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape
+from dlbook.cnn.blocks.table import Tape, above_zero, check_common
 
 ROW, COLUMN = (1, 7), (7, 1)  # windows, (height, width); one after the other they see 7 x 7 pixels
 
@@ -67,16 +67,17 @@ class Architecture:
     counted: bool = True
     auxiliary: bool = False
     dropout: float = 0.5
-    size: int = 299
+    size: int | tuple = 299
     channels: int = 3
     num_classes: int = 1000
     scaling: str = "signed"
 
     def __post_init__(self):
-        if not self.width > 0:
-            raise ValueError(f"width multiplies the numbers of maps and is above 0; got {self.width}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1; got {self.dropout}.")
+        check_common(self)
+        above_zero("width", self.width)
+        for name in ("counted", "auxiliary"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}.")
 
 
 VARIANTS = {

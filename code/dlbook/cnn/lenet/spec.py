@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlbook.cnn.blocks.table import Tape, checked, output_size, sides
+from dlbook.cnn.blocks.table import Tape, above_zero, check_common, checked, output_size, sides, whole, wholes
 from dlbook.train.settings import Training
 
 KERNEL = 5  # side of every convolution's windows, in pixels
@@ -78,23 +78,22 @@ class Architecture:
     output: str = "dense"
     spread: float = 1.0
     frame: int = 2
-    size: int = 32
+    size: int | tuple = 32
     channels: int = 1
     num_classes: int = 10
     scaling: str = "ink"
 
     def __post_init__(self):
-        sides(self.size)
+        check_common(self)
         for name, known in (("activation", ACTIVATIONS), ("pooling", POOLINGS), ("output", OUTPUTS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}.")
         for name in ("maps", "units"):
-            if len(getattr(self, name)) != 2 or min(getattr(self, name)) < 1:
-                raise ValueError(f"{name} needs two numbers of 1 or more; got {getattr(self, name)}.")
-        if self.frame < 0:
-            raise ValueError(f"frame is a number of pixels, 0 or more; got {self.frame}.")
-        if not self.spread > 0:
-            raise ValueError(f"spread must be above 0; got {self.spread}.")
+            wholes(name, getattr(self, name), 2)
+        whole("frame", self.frame, least=0)
+        if 2 * self.frame >= min(sides(self.size)):
+            raise ValueError(f"frame must leave a pixel between both sides of images of size {self.size}; got {self.frame}.")
+        above_zero("spread", self.spread)
         self._check_partial()
         if self.output == "gaussian" and (self.units[1] != codes().shape[1] or self.num_classes > len(codes())):
             raise ValueError(f"the codes of Gaussian units are {len(codes())} bitmaps of {codes().shape[1]} pixels; "
