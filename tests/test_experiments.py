@@ -35,6 +35,16 @@ def test_a_sweep_runs_every_setting_with_every_seed():
             experiments.sweep(print, settings, seeds)
 
 
+def test_trainings_side_by_side_give_the_same_numbers():
+    from dlbook.cnn.lenet import spec, with_torch
+
+    images = data.digits("quick")
+    train = lambda a, seed: experiments.trained(with_torch, "lenet", a, images, Training(1, 100, 1e-3), seed)  # noqa: E731
+    alone, both = (experiments.sweep(train, {"modern": spec.VARIANTS["modern"]}, range(3), at_once=n) for n in (1, 2))
+    assert [history for _, history in alone["modern"]] == [history for _, history in both["modern"]]
+    assert len({history["loss"][0] for _, history in both["modern"]}) == 3
+
+
 def test_the_last_values_and_their_words():
     histories = {3: [{"accuracy": [0.1, 0.2], "val_accuracy": [0.5]}, {"accuracy": [0.4], "val_accuracy": [0.6]}]}
     assert experiments.last(histories) == {3: [0.2, 0.4]} and experiments.last(histories, "val_accuracy") == {3: [0.5, 0.6]}

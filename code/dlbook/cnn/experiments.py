@@ -1,4 +1,5 @@
 """Small experiments that run live: sweeps over settings and seeds, and what gradients do layer by layer. For either framework."""
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +31,7 @@ def thinned(images, step):
     return replace(images, source=source, train_images=train, test_images=test)
 
 
-def sweep(run, settings, seeds, label="experiment"):
+def sweep(run, settings, seeds, label="experiment", at_once=1):
     """Run something for every setting and every seed, with a progress line.
 
     Args:
@@ -38,6 +39,8 @@ def sweep(run, settings, seeds, label="experiment"):
         settings: dict of name to setting; a name is a text or a number.
         seeds: whole numbers.
         label: what is being done, a few words.
+        at_once: how many run side by side, each in a Python thread of its own with one thread of PyTorch. They must draw no
+            numbers from a generator that they share: a PyTorch network with dropout does.
 
     Returns:
         dict of name to the list of what `run` returned, one entry a seed.
@@ -49,12 +52,24 @@ def sweep(run, settings, seeds, label="experiment"):
     if not settings or not seeds:
         raise ValueError(f"a sweep needs a setting and a seed or more; got {len(settings)} settings and {len(seeds)} seeds.")
     results = {name: [] for name in settings}
-    with Progress(len(settings) * len(seeds), label) as bar:
-        for name, setting in settings.items():
-            for seed in seeds:
-                results[name].append(run(setting, seed))
-                bar.step(f"{name}, seed {seed}")
+    names, cases = zip(*[(name, (settings[name], seed)) for name in settings for seed in seeds])
+    with Progress(len(cases), label) as bar:
+        for name, (_, seed), result in zip(names, cases, _side_by_side(run, cases, at_once)):
+            results[name].append(result)
+            bar.step(f"{name}, seed {seed}")
     return results
+
+
+def _side_by_side(run, cases, at_once):
+    """What run(*case) returns for each case, in their order, one by one as they are done."""
+    if at_once == 1:
+        yield from (run(*case) for case in cases)
+        return
+    import torch
+
+    # The number of threads belongs to the thread that sets it.
+    with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(lambda case: run(*case), cases)
 
 
 def trained(twin, build, a, images, training, seed):
