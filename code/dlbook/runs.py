@@ -158,6 +158,21 @@ def load_weights(path):
         raise ValueError(f"{path} is not a whole safetensors file ({error}); copy it again or train anew.") from error
 
 
+def about(path):
+    """The facts that stand in the header of a checkpoint.
+
+    Args:
+        path: a `.safetensors` file that `save_weights` wrote.
+
+    Returns:
+        dict.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as stored:
+        return json.loads((stored.metadata() or {}).get("about", "{}"))
+
+
 def record(system, framework, seed, result, seconds, task=None, processor_seconds=None):
     """Write one run's record.
 

@@ -5,8 +5,11 @@ from dlbook.data.clothes import clothes
 from dlbook.data.handwritten import digits
 from dlbook.data.imagenet import class_names
 from dlbook.data.labelled import Labelled
+from dlbook.data.language import Language, language
 from dlbook.data.photo import digit_from_photo, frame
 from dlbook.data.photos import PHOTOS, photo
 from dlbook.data.registry import DataError, fetch
+from dlbook.data.text import SOURCES, Symbols, Text, read_text, text
 
-__all__ = ["PHOTOS", "DataError", "Labelled", "as_images", "class_names", "clothes", "digit_from_photo", "digits", "fetch", "frame", "photo", "weights"]
+__all__ = ["PHOTOS", "SOURCES", "DataError", "Labelled", "Language", "Symbols", "Text", "as_images", "class_names", "clothes", "digit_from_photo",
+           "digits", "fetch", "frame", "language", "photo", "read_text", "text", "weights"]

@@ -104,6 +104,12 @@ FILES = {str(file): file for file in (
          "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
          "9d90461b38b4e3d46b9147b1beb74a0aff72b348247fd7873b518394e8d6c627", 19_363_753, "CC BY 4.0, VGG, Oxford",
          made_from="two TensorFlow.js copies of Keras' VGG19, blocks 4 and 5 in 8 bits"),
+    File("text", "tinyshakespeare.txt", "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
+         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1_115_394, "public domain, William Shakespeare"),
+    File("text", "nietzsche.txt", "https://s3.amazonaws.com/text-datasets/nietzsche.txt",
+         "23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647", 600_901, "public domain, Friedrich Nietzsche and Helen Zimmern"),
+    File("text", "kalevala.txt", "https://raw.githubusercontent.com/aajanki/kalevala-rnn/7d61436d02eacd912f4d3d20441a6afc64b3304c/data/kalevala.txt",
+         "f14c95acd7d63e5ba2314f9745292c02e5990d0a61ed9da97f5911520e8bd24d", 590_914, "public domain, Elias Lönnrot"),
     *(_torchvision(*facts) for facts in official.TORCHVISION.values()),
     *(_keras(*facts) for facts in official.KERAS.values()),
 )}

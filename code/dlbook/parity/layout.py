@@ -12,11 +12,20 @@ NAMES = {
     "DepthwiseConv2D": {"kernel": "weight", "bias": "bias"},
     "Dense": {"kernel": "weight", "bias": "bias"},
     "BatchNormalization": {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"},
+    # PyTorch's two biases of an LSTM or SimpleRNN are one here; those of a GRU are the two rows of `bias`.
+    "SimpleRNN": {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias"},
+    "LSTM": {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias"},
+    "GRU": {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias"},
+    "Embedding": {"embeddings": "weight"},
+    "Positions": {"embeddings": "weight"},
+    "ReversibleEmbedding": {"embeddings": "weight"},
+    "LayerNormalization": {"gamma": "weight", "beta": "bias"},
     # LeNet-5's own layers; what is called `weight` has the same layout in both twins.
     "PartialConv": {"weight": "weight", "bias": "bias"},
     "Subsampling": {"weight": "weight", "bias": "bias"},
     "GaussianUnits": {"kernel": "weight"},
 }
+RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 
 
 def from_keras(model, values=None):
@@ -27,7 +36,8 @@ def from_keras(model, values=None):
         values: list of arrays in the order of `model.weights`; None takes the weights themselves.
 
     Returns:
-        dict of `<layer>.<weight>` to array: convolutions (O, I, H, W), dense layers (out, in), the others (C,).
+        dict of `<layer>.<weight>` to array: convolutions (O, I, H, W), dense layers (out, in), recurrent layers (gates x units, in),
+        embeddings (number, dimensions), the others (C,).
 
     Raises:
         TypeError: a layer with weights whose layout is not known here.
@@ -36,10 +46,7 @@ def from_keras(model, values=None):
     arrays = {id(variable): np.asarray(value) for variable, value in zip(model.weights, values, strict=True)}
     maps, state = _flattened(model), {}
     for layer, variable, name in _variables(model):
-        array = arrays[id(variable)]
-        if variable.name == "kernel":
-            array = np.ascontiguousarray(kernel(type(layer).__name__, array, maps.get(layer.name)))
-        state[name] = array
+        state[name] = _from_keras(type(layer).__name__, variable.name, arrays[id(variable)], maps.get(layer.name))
     return state
 
 
@@ -57,10 +64,7 @@ def to_keras(model, state):
     check(state, {name: value.shape for name, value in from_keras(model).items()})
     maps = _flattened(model)
     for layer, variable, name in _variables(model):
-        array = np.asarray(state[name])
-        if variable.name == "kernel":
-            array = _kernel_back(type(layer).__name__, array, maps.get(layer.name), variable.shape)
-        variable.assign(array)
+        variable.assign(_to_keras(type(layer).__name__, variable, np.asarray(state[name]), maps.get(layer.name)))
 
 
 def flat(name):
@@ -107,6 +111,36 @@ def kernel(kind, array, maps=None):
         return array.T  # in, out -> out, in
     # Keras flattens H, W, C and PyTorch C, H, W: the columns change places.
     return array.reshape(*maps, -1).transpose(3, 2, 0, 1).reshape(array.shape[1], -1)
+
+
+def _from_keras(kind, name, array, maps):
+    if kind in RECURRENT:
+        return gates(kind, np.ascontiguousarray(array if name == "bias" else array.T), axis=-1 if name == "bias" else 0)
+    return np.ascontiguousarray(kernel(kind, array, maps)) if name == "kernel" else array
+
+
+def _to_keras(kind, variable, array, maps):
+    if kind in RECURRENT:
+        return gates(kind, array, axis=-1) if variable.name == "bias" else gates(kind, array, axis=0).T
+    return _kernel_back(kind, array, maps, variable.shape) if variable.name == "kernel" else array
+
+
+def gates(kind, array, axis=0):
+    """The gates of a recurrent layer in the other framework's order; the same function leads back.
+
+    Args:
+        kind: `SimpleRNN`, `LSTM` or `GRU`.
+        array: the gates' blocks follow each other along `axis`.
+        axis: 0 for matrices in PyTorch's layout, -1 for biases.
+
+    Returns:
+        array of the same shape. Both have an LSTM's gates as input, forget, candidate, output; a GRU's are update, reset,
+        candidate in Keras and reset, update, candidate in PyTorch.
+    """
+    if kind != "GRU":
+        return array
+    first, second, candidate = np.split(array, 3, axis)
+    return np.concatenate([second, first, candidate], axis)
 
 
 def _variables(model):

@@ -1,0 +1,1 @@
+"""The cells of recurrent networks, from scratch and in both frameworks."""

@@ -1,0 +1,30 @@
+"""The full runs of the text generator: Nietzsche, Shakespeare and the Kalevala, with the deck's network and the small one."""
+import importlib
+
+from dlbook import data
+from dlbook.rnn.text import spec
+from dlbook.train import recorded
+
+TASKS = tuple(f"{size}-{name}" for size in ("small", "deck") for name in data.SOURCES)
+SHIPPED = ("small", "torch", 0)  # size, framework and seed of the runs whose weights the course ships; both twins load them
+
+
+def run(framework, seed, folder, task):
+    """Train on a whole text and measure on its last tenth.
+
+    Args:
+        framework: `keras` or `torch`.
+        seed: starting weights, windows, dropout.
+        folder: where the weights of the shipped run are written.
+        task: `<size>-<text>`, one of `TASKS`.
+
+    Returns:
+        dict of `files`, `metrics`, `history` (one value an epoch), `architecture` and `samples` (epoch and text).
+    """
+    size, _, name = task.partition("-")
+    twin = importlib.import_module(f"dlbook.rnn.text.with_{framework}")
+    text = data.text(name)
+    a = spec.SIZES[size](len(text.symbols))
+    model = twin.text_network(a, seed)
+    return recorded.train(twin, model, a, text, spec.TRAINING[size], seed,
+                          folder / f"{task}.safetensors" if (size, framework, seed) == SHIPPED else None)

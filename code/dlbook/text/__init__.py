@@ -1,0 +1,1 @@
+"""What text models of every kind share: n-grams, sampling, tokens."""

@@ -1,0 +1,108 @@
+"""Choosing the next symbol: temperature, top-k, nucleus. In NumPy and float64, so that both twins write the same text."""
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next symbol is chosen from a network's logits.
+
+    Args:
+        temperature: logits are divided by it; below 1 bolder, above 1 more adventurous, 0 always the best.
+        top_k: choose among that many best symbols; None among all.
+        top_p: choose among the best symbols that together have this probability, a nucleus; None among all.
+
+    Raises:
+        ValueError: a value out of its range.
+
+    Source: top-k: Fan et al. (2018), section 5; nucleus: Holtzman et al. (2020), section 3.1.
+    """
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self):
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature must be 0 or above; got {self.temperature}.")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k must be at least 1, or None for all symbols; got {self.top_k}.")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is a probability, above 0 and at most 1, or None; got {self.top_p}.")
+
+
+def probabilities(logits, sampling=None):
+    """With what probability each symbol is chosen.
+
+    Args:
+        logits: (V,) floating point.
+        sampling: Sampling.
+
+    Returns:
+        (V,) float64 array that sums to 1.
+
+    Raises:
+        ValueError: a logit is not a number.
+    """
+    sampling, z = sampling or Sampling(), np.asarray(logits, np.float64)
+    if np.isnan(z).any() or np.isposinf(z).any():
+        raise ValueError("the network returned a logit that is not a finite number; it may have diverged in training.")
+    if sampling.temperature == 0:
+        return np.eye(len(z))[z.argmax()]
+    # p_i = exp(z_i / T) / sum_j exp(z_j / T)
+    p = np.exp((z - z.max()) / sampling.temperature)
+    order = np.argsort(-p, kind="stable")
+    if sampling.top_k is not None:
+        p[order[sampling.top_k:]] = 0
+    p /= p.sum()
+    if sampling.top_p is not None:
+        # The smallest set of best symbols whose probability reaches top_p: what comes before a symbol does not reach it yet.
+        before = np.cumsum(p[order]) - p[order]
+        p[order[before >= sampling.top_p]] = 0
+        p /= p.sum()
+    return p
+
+
+def choose(logits, rng, sampling=None):
+    """Choose the next symbol.
+
+    Args:
+        logits: (V,) floating point.
+        rng: numpy.random.Generator.
+        sampling: Sampling.
+
+    Returns:
+        int from 0 to V - 1.
+
+    Raises:
+        ValueError: a logit is not a number.
+    """
+    # The first symbol at which the summed probability passes a random number; one of probability 0 never is.
+    cumulated = np.cumsum(probabilities(logits, sampling))
+    return int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"))
+
+
+def generate(reader, prompt, length, sampling=None, seed=0):
+    """Write on from a prompt, one symbol at a time.
+
+    Args:
+        reader: function of (T,) new symbols that returns the logits (V,) of what follows all that it has been given so far.
+        prompt: (T,) numbers of at least one symbol.
+        length: symbols to write.
+        sampling: Sampling.
+        seed: whole number; the same seed gives the same text.
+
+    Yields:
+        int: the next symbol.
+
+    Raises:
+        ValueError: an empty prompt, or a negative length.
+    """
+    if len(prompt) < 1:
+        raise ValueError("the prompt is empty; give at least one symbol to start from.")
+    if length < 0:
+        raise ValueError(f"length counts symbols and cannot be negative; got {length}.")
+    rng, new = np.random.default_rng(seed), np.asarray(prompt, np.int64)
+    for _ in range(length):
+        new = np.array([choose(reader(new), rng, sampling)])
+        yield int(new[0])

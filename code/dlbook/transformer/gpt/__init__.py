@@ -1,0 +1,1 @@
+"""A decoder in the style of GPT-2."""
