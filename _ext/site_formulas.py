@@ -4,7 +4,10 @@ sphinxcontrib-katex does the setting; here are its safe settings, the Node.js of
 an error that names the page where it would have drawn the formula in red.
 """
 import re
+import socket
+import time
 from html import escape
+from subprocess import DEVNULL, PIPE, Popen
 
 from docutils import nodes
 from sphinx.util import logging
@@ -13,6 +16,7 @@ from sphinxcontrib import katex
 from dlbook.publish.vendor import node as node_js
 
 logger = logging.getLogger(__name__)
+STARTUP = 30.0  # seconds; a busy machine needs more than the library's 5
 NUMBERED = re.compile(r"\\(begin|end)\{(align|alignat|equation|gather)\}")
 
 
@@ -46,11 +50,32 @@ def visit_display(writer, node):
     raise nodes.SkipNode
 
 
+def start_server(rundir, timeout):
+    """Starts the process that sets formulas and connects to it: (process, socket).
+
+    In place of the library's own start, which connects as soon as the socket's file exists. The server listens a moment later; a
+    connection in between is refused, the build fails, and the server stays behind and holds the build's output open.
+    """
+    path, end = rundir / "katex.sock", time.monotonic() + timeout
+    process = Popen(katex.KaTeXServer.build_command(socket=path), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=rundir)
+    while time.monotonic() < end and process.poll() is None:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.01)
+    process.kill()
+    process.wait()
+    raise katex.KaTeXError(f"Node.js ({katex.NODEJS_BINARY}) did not start within {timeout:.0f} s; remove .venv and run: make book")
+
+
 def prepare(app):
     """Points the renderer to the virtual environment's Node.js and makes it strict."""
     katex.NODEJS_BINARY = str(node_js())
-    katex.STARTUP_TIMEOUT = 30.0  # a busy machine needs more than the default 5 s
-    katex.RENDER_TIMEOUT = 30.0
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = STARTUP
+    katex.KaTeXServer.start_server_process = start_server
     katex.KATEX_DEFAULT_OPTIONS.update(throwOnError=True, strict="error", output="htmlAndMathml")
 
 

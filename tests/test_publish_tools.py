@@ -20,7 +20,8 @@ from dlbook.publish import PublishError, serve, vendor
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "_ext"))
-site_assets, site_course, site_pictures, site_slim = map(__import__, ("site_assets", "site_course", "site_pictures", "site_slim"))
+site_assets, site_course, site_formulas, site_pictures, site_slim = map(
+    __import__, ("site_assets", "site_course", "site_formulas", "site_pictures", "site_slim"))
 
 
 # ---------------------------------------------------------------- vendor
@@ -299,6 +300,42 @@ def test_a_page_loads_only_what_it_uses(name, body, wanted):
     assert site_assets.needed(name, "", body) is wanted
 
 
+# ---------------------------------------------------------------- the process that sets formulas
+
+SLOW = """
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+time.sleep(float(sys.argv[2]))  # the file is there, and nobody listens yet
+s.listen()
+time.sleep(60)
+"""
+
+
+def _formula_server(monkeypatch, seconds):
+    started = []
+    monkeypatch.setattr(site_formulas.katex.KaTeXServer, "build_command",
+                        classmethod(lambda cls, socket: [sys.executable, "-c", SLOW, str(socket), str(seconds)]))
+    monkeypatch.setattr(site_formulas, "Popen", lambda *words, **more: started.append(subprocess.Popen(*words, **more)) or started[-1])
+    return started
+
+
+def test_a_formula_server_that_listens_late_is_waited_for(monkeypatch, tmp_path):
+    _formula_server(monkeypatch, 0.5)
+    process, connection = site_formulas.start_server(tmp_path, 20)
+    assert connection.getpeername() == str(tmp_path / "katex.sock")
+    connection.close()
+    process.kill()
+    process.wait()
+
+
+def test_a_formula_server_that_never_listens_is_said_and_ended(monkeypatch, tmp_path):
+    started = _formula_server(monkeypatch, 60)
+    with pytest.raises(site_formulas.katex.KaTeXError, match="did not start within 1 s"):
+        site_formulas.start_server(tmp_path, 1)
+    assert started[0].poll() is not None
+
+
 # ---------------------------------------------------------------- a build with planted faults
 
 PAGE = """# Faults
@@ -329,7 +366,14 @@ def faulty(tmp_path_factory):
     (tree / "book" / "references.bib").write_text("")
     (tree / "book" / "index.md").write_text(PAGE)
     environment = os.environ | {"PATH": "/usr/bin:/bin"}  # no Node.js but that of the virtual environment
-    return [subprocess.run(BUILD, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) for _ in range(2)]
+    said = []
+    for k in range(2):
+        # Into a file: a process that the build leaves behind would hold a pipe open, and the test would wait for it.
+        with open(tree / f"said{k}", "w+") as out:
+            returncode = subprocess.run(BUILD, cwd=tree, stdout=out, stderr=subprocess.STDOUT, env=environment, timeout=300).returncode
+            out.seek(0)
+            said.append(subprocess.CompletedProcess(BUILD, returncode, out.read()))
+    return said
 
 
 @pytest.mark.parametrize("sentence", [
