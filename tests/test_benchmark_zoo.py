@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import zoo as eight_tests  # noqa: F401  (sets the frameworks up)
 
 from dlbook.cnn.vgg import spec, with_keras, with_torch
@@ -21,7 +22,9 @@ def benchmark(monkeypatch):
     monkeypatch.setenv("DLBOOK_THREADS", "1")  # main changes both; they are put back
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     module.__spec__.loader.exec_module(module)
-    return module
+    threads = torch.get_num_threads()
+    yield module
+    torch.set_num_threads(threads)
 
 
 def tiny(benchmark, a=TINY):

@@ -38,6 +38,7 @@ def test_a_sweep_runs_every_setting_with_every_seed():
 def test_trainings_side_by_side_give_the_same_numbers():
     from dlbook.cnn.lenet import spec, with_torch
 
+    profile.setup("torch")  # one thread here too, as in the pool: two would add up a loss in another order
     images = data.digits("quick")
     train = lambda a, seed: experiments.trained(with_torch, "lenet", a, images, Training(1, 100, 1e-3), seed)  # noqa: E731
     alone, both = (experiments.sweep(train, {"modern": spec.VARIANTS["modern"]}, range(3), at_once=n) for n in (1, 2))
