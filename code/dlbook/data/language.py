@@ -54,6 +54,17 @@ class Sentence:
         return " ".join(self.words) + ".\n"
 
 
+def _check_rules(name, rules):
+    """Say in a sentence what is wrong with the rules of a name."""
+    for p, parts in rules:
+        if not 0 < p <= 1:
+            raise ValueError(f"the probability of {name} -> {' '.join(parts)} must be above 0 and at most 1; got {p}.")
+        if not all(parts) or not parts:
+            raise ValueError(f"each rule must say something; {name} -> {parts!r} has an empty part or none.")
+    if not abs(sum(p for p, _ in rules) - 1) < 1e-8:  # as closely as NumPy wants it
+        raise ValueError(f"the probabilities of {name} sum to {sum(p for p, _ in rules):.9g}; they must sum to 1.")
+
+
 class Language:
     """A probabilistic context-free grammar whose sentences have one derivation each.
 
@@ -61,18 +72,21 @@ class Language:
         grammar: dict of name to rules (probability, names and words); `S` is where a sentence starts. What is no name is a word.
 
     Raises:
-        ValueError: probabilities that do not sum to 1, or sentences that have no finite expected length.
+        ValueError: no `S`, a probability that is none, probabilities that do not sum to 1, a rule that says nothing, or sentences
+            that have no finite expected length.
     """
 
     def __init__(self, grammar=None):
-        self.grammar = grammar or GRAMMAR
+        self.grammar = GRAMMAR if grammar is None else grammar
+        if "S" not in self.grammar:
+            raise ValueError(f"a sentence starts at 'S', and this grammar has only: {', '.join(self.grammar) or 'nothing'}.")
         for name, rules in self.grammar.items():
-            if not np.isclose(sum(p for p, _ in rules), 1):
-                raise ValueError(f"the probabilities of {name} sum to {sum(p for p, _ in rules):.4f}; they must sum to 1.")
+            _check_rules(name, rules)
         self._names = list(self.grammar)
         # children[A, B]: how many B one A becomes on average
         self._children = np.array([[sum(p * parts.count(b) for p, parts in self.grammar[a]) for b in self._names] for a in self._names])
-        if max(abs(np.linalg.eigvals(self._children))) >= 1:
+        # A branching process dies out in a finite expected time if its matrix shrinks every vector in the end.
+        if max(abs(np.linalg.eigvals(self._children))) > 1 - 1e-9:
             raise ValueError("sentences of this grammar grow without end on average; make its recursive rules less probable.")
 
     def _expected(self, own):
@@ -124,7 +138,12 @@ class Language:
 
         Returns:
             Text, whose `bits` is what the true source needs on the validation part.
+
+        Raises:
+            ValueError: a part of less than one symbol.
         """
+        if min(train, validation) < 1:
+            raise ValueError(f"each part of a text needs at least one symbol; got {train} to learn from and {validation} to measure on.")
         rng = np.random.default_rng(seed)
         (learn, _), (measure, bits) = self._draw(train, rng), self._draw(validation, rng)
         symbols = Symbols.of(learn + measure)

@@ -1,4 +1,5 @@
 """Texts as rows of symbols: a generated language in `quick`, Nietzsche, Shakespeare and the Kalevala in `full`, or any text of yours."""
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from dlbook.data.registry import fetch
 
 SHOWN = 8  # unknown symbols that a message lists
+KNOWN = 100  # known ones that it lists; a Chinese text has thousands
 
 
 class Symbols:
@@ -24,15 +26,20 @@ class Symbols:
         if not self.characters:
             raise ValueError("a text without a symbol has nothing to learn; give one with at least two different symbols.")
         self._codes = _code_points(self.characters)
-        order = np.argsort(self._codes)
-        self._sorted, self._numbers = self._codes[order], order
-        if (np.diff(self._sorted.astype(np.int64)) == 0).any():
-            raise ValueError(f"a symbol stands twice in {self.characters[:60]!r}; name each once.")
+        # The number of each code point; -1 for a stranger. The last entry stands for all code points above.
+        self._numbers = np.full(int(self._codes.max()) + 2, -1)
+        self._numbers[self._codes] = np.arange(len(self))
+        if (self._numbers >= 0).sum() < len(self):
+            twice = next(c for c in self.characters if self.characters.count(c) > 1)
+            raise ValueError(f"the symbol {twice!r} stands twice in {_start(self.characters)}; name each once.")
 
     @classmethod
     def of(cls, text):
         """The symbols of a text, in the order of their code points."""
-        return cls("".join(map(chr, np.unique(_code_points(text)))))
+        codes = _code_points(text)
+        seen = np.zeros(int(codes.max(initial=0)) + 1, bool)
+        seen[codes] = True
+        return cls("".join(map(chr, np.flatnonzero(seen))))
 
     def __len__(self):
         return len(self.characters)
@@ -50,20 +57,20 @@ class Symbols:
             (T,) int64 array.
 
         Raises:
+            TypeError: not a str.
             ValueError: the text has symbols that are not among these; the message names them.
         """
         codes = _code_points(text)
-        place = np.minimum(np.searchsorted(self._sorted, codes), len(self) - 1)
-        known = self._sorted[place] == codes
-        if not known.all():
-            raise ValueError(self._unknown(codes[~known], int(np.argmin(known))))
-        return self._numbers[place]
+        numbers = self._numbers.take(codes, mode="clip")  # T
+        if numbers.min(initial=0) < 0:
+            raise ValueError(self._unknown(codes[numbers < 0], int(np.argmin(numbers))))
+        return numbers
 
     def _unknown(self, codes, first):
         strangers = [chr(c) for c in np.unique(codes)]
         more = f" and {len(strangers) - SHOWN} more" if len(strangers) > SHOWN else ""
         return (f"{', '.join(map(repr, strangers[:SHOWN]))}{more} (first at position {first:,}) "
-                f"{'is' if len(strangers) == 1 else 'are'} not among the {len(self)} symbols this network knows: {self.characters!r}.")
+                f"{'is' if len(strangers) == 1 else 'are'} not among the {len(self)} symbols this network knows: {_start(self.characters)}.")
 
     def decode(self, numbers):
         """The text of a row of numbers.
@@ -75,10 +82,15 @@ class Symbols:
             str.
 
         Raises:
+            TypeError: not whole numbers.
             ValueError: a number belongs to no symbol.
         """
-        numbers = np.asarray(numbers, np.int64)
-        if numbers.size and not (0 <= numbers.min() and numbers.max() < len(self)):
+        numbers = np.asarray(numbers)
+        if not numbers.size:
+            return ""
+        if numbers.dtype.kind not in "iu":
+            raise TypeError(f"symbols have whole numbers; got {numbers.dtype}, such as {numbers.flat[0]}.")
+        if numbers.min() < 0 or numbers.max() >= len(self):
             raise ValueError(f"the numbers of these symbols go from 0 to {len(self) - 1}; got {numbers.min()} to {numbers.max()}.")
         return self._codes[numbers].tobytes().decode("utf-32-le", "surrogatepass")
 
@@ -87,8 +99,15 @@ class Symbols:
         return "".join(c for c in text if c in self.characters)
 
 
+def _start(characters):
+    """The first symbols, as a message shows them."""
+    return repr(characters[:KNOWN]) + ("..." if len(characters) > KNOWN else "")
+
+
 def _code_points(text):
     """(T,) uint32 array of a text's code points; ten million of them take a tenth of a second."""
+    if not isinstance(text, str):
+        raise TypeError(f"a text is a str; got {type(text).__name__}. Bytes are turned into one by raw.decode('utf-8').")
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
@@ -167,7 +186,7 @@ def text(name="shakespeare"):
 
 
 def read_text(source, share=0.9, name=None):
-    """Any text: a file of yours, or its bytes.
+    """Any text: a file of yours, its bytes, or the text itself.
 
     A byte order mark is dropped, and line ends become a single newline each.
 
@@ -181,26 +200,50 @@ def read_text(source, share=0.9, name=None):
 
     Raises:
         FileNotFoundError: the path leads nowhere.
-        ValueError: not UTF-8, or too short, or a share that leaves nothing on one side.
+        IsADirectoryError: it leads to a folder.
+        TypeError: neither Path, bytes nor str.
+        ValueError: not UTF-8, or too short, or a share that leaves nothing on one side, or a str that is the name of a file.
     """
     if isinstance(source, Path):
-        if not source.is_file():
-            raise FileNotFoundError(f"there is no file {source}.")
-        name, source = name or source.name, source.read_bytes()
+        name, source = name or source.name, _bytes_of(source)
     label = name or "your text"
-    content = _decoded(source, label) if isinstance(source, bytes) else _unix(source)
+    if isinstance(source, bytes):
+        content = _decoded(source, label)
+    elif isinstance(source, str):
+        content = _unix(_no_file(source))
+    else:
+        raise TypeError(f"a text is read from a Path, from bytes or from a str; got {type(source).__name__}.")
     return _split(content, share, label, "yours")
+
+
+def _bytes_of(path):
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a text file in it.")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}.")
+    return path.read_bytes()
+
+
+def _no_file(text):
+    """The text, unless it is the name of a file: one would learn from the name and not notice."""
+    if len(text) < 256 and os.path.isfile(text):
+        raise ValueError(f"{text!r} is the name of a file; pass Path({text!r}) to read it.")
+    return text
 
 
 def _decoded(raw, label):
     try:
-        return _unix(raw.decode("utf-8-sig"))
+        return _unix(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
+        utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        remedy = "raw.decode('utf-16'), since it begins like that" if utf16 else "raw.decode('latin-1') if it is an older file"
         raise ValueError(f"{label} is not UTF-8: byte {raw[error.start]:#04x} at position {error.start:,} fits nothing; "
-                         "save it again as UTF-8, or pass raw.decode('latin-1') if it is an older file.") from error
+                         f"save it again as UTF-8, or pass {remedy}.") from error
 
 
 def _unix(content):
+    """Without a byte order mark, each line ending in a newline alone."""
+    content = content.removeprefix("\ufeff")
     return content.replace("\r\n", "\n").replace("\r", "\n")
 
 

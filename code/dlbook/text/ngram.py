@@ -11,7 +11,7 @@ class NGram:
         n: symbols counted together; n = 1 knows no context.
 
     Raises:
-        ValueError: n below 1 or so large that V^n passes 64 bits, or an empty text.
+        ValueError: n below 1 or so large that V^n passes 64 bits, no symbols, an empty text, or numbers that belong to no symbol.
 
     Source: Witten and Bell (1991), method C, interpolated as in Chen and Goodman (1999), equation 17.
     """
@@ -19,12 +19,15 @@ class NGram:
     def __init__(self, numbers, num_symbols, n):
         if n < 1:
             raise ValueError(f"n counts symbols and must be at least 1; got {n}.")
+        if num_symbols < 1:
+            raise ValueError(f"num_symbols must be at least 1; got {num_symbols}.")
         if n * np.log2(num_symbols) > 62:
             raise ValueError(f"{num_symbols} symbols to the power of {n} do not fit into 64 bits; take n at most {int(62 / np.log2(num_symbols))}.")
         if len(numbers) < 1:
             raise ValueError("there is nothing to count in an empty text.")
         self.V, self.n = num_symbols, n
-        self.orders = [_count(np.asarray(numbers, np.int64), num_symbols, k) for k in range(1, n + 1)]
+        numbers = _checked(numbers, num_symbols)
+        self.orders = [_Counts(*_codes(numbers, num_symbols, k), num_symbols) for k in range(1, n + 1)]
 
     def probabilities(self, numbers):
         """Chance of each symbol of a text, given those before it.
@@ -34,8 +37,11 @@ class NGram:
 
         Returns:
             (T,) float64 array; the first symbols know a shorter context.
+
+        Raises:
+            ValueError: numbers that belong to no symbol.
         """
-        numbers = np.asarray(numbers, np.int64)
+        numbers = _checked(numbers, self.V)
         p = np.full(len(numbers), 1 / self.V)  # order 0: all symbols alike
         for k, counts in enumerate(self.orders, 1):
             contexts, grams = _codes(numbers, self.V, k)
@@ -43,11 +49,14 @@ class NGram:
         return p
 
     def following(self, context):
-        """Chance of each symbol after a context: (T,) whole numbers -> (V,) float64 array that sums to 1."""
+        """Chance of each symbol after a context: (T,) whole numbers -> (V,) float64 array that sums to 1.
+
+        Raises:
+            ValueError: numbers that belong to no symbol.
+        """
+        context = _checked(context[max(len(context) - self.n + 1, 0):], self.V)
         p, symbols = np.full(self.V, 1 / self.V), np.arange(self.V)
-        for k, counts in enumerate(self.orders, 1):
-            if k - 1 > len(context):
-                break
+        for k, counts in enumerate(self.orders[:len(context) + 1], 1):
             code = _code(context[len(context) - k + 1:], self.V)
             p = counts.mix(np.full(self.V, code), code * self.V + symbols, p)
         return p
@@ -60,7 +69,7 @@ class NGram:
         """
         if len(numbers) < 2:
             raise ValueError(f"this text has {len(numbers)} symbols; to measure a prediction, two are needed.")
-        return float(-np.log2(self.probabilities(numbers)[1:]).mean())
+        return float(np.log2(1 / self.probabilities(numbers)[1:]).mean())
 
     def reader(self):
         """A reader for sampling.generate: reads symbols (T,), returns the logarithms of the chances (V,) of the next one."""
@@ -89,8 +98,12 @@ class _Counts:
         return np.where(total > 0, (times + kinds * shorter) / np.maximum(total + kinds, 1), shorter)
 
 
-def _count(numbers, V, k):
-    return _Counts(*_codes(numbers, V, k), V)
+def _checked(numbers, V):
+    """The numbers as an array; others than 0 to V - 1 would be counted as another symbol after another context."""
+    numbers = np.asarray(numbers, np.int64)
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= V):
+        raise ValueError(f"the numbers of {V} symbols go from 0 to {V - 1}; got {numbers.min()} to {numbers.max()}.")
+    return numbers
 
 
 def _codes(numbers, V, k):

@@ -1,5 +1,6 @@
 """Choosing the next symbol: temperature, top-k, nucleus. In NumPy and float64, so that both twins write the same text."""
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -24,9 +25,9 @@ class Sampling:
 
     def __post_init__(self):
         if not 0 <= self.temperature < float("inf"):
-            raise ValueError(f"temperature must be 0 or above; got {self.temperature}.")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k must be at least 1, or None for all symbols; got {self.top_k}.")
+            raise ValueError(f"temperature must be a finite number, 0 or above; got {self.temperature}.")
+        if self.top_k is not None and not (isinstance(self.top_k, Integral) and self.top_k >= 1):
+            raise ValueError(f"top_k must be a whole number, at least 1, or None for all symbols; got {self.top_k}.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is a probability, above 0 and at most 1, or None; got {self.top_p}.")
 
@@ -42,25 +43,35 @@ def probabilities(logits, sampling=None):
         (V,) float64 array that sums to 1.
 
     Raises:
-        ValueError: a logit is not a number.
+        ValueError: a logit is not a number, or none is finite, or they are no row.
     """
-    sampling, z = sampling or Sampling(), np.asarray(logits, np.float64)
-    if np.isnan(z).any() or np.isposinf(z).any():
-        raise ValueError("the network returned a logit that is not a finite number; it may have diverged in training.")
+    sampling, z = sampling or Sampling(), _checked(logits)
     if sampling.temperature == 0:
         return np.eye(len(z))[z.argmax()]
     # p_i = exp(z_i / T) / sum_j exp(z_j / T)
-    p = np.exp((z - z.max()) / sampling.temperature)
-    order = np.argsort(-p, kind="stable")
+    with np.errstate(over="ignore"):  # a tiny temperature: minus infinity, probability 0
+        p = np.exp((z - z.max()) / sampling.temperature)
+    order = np.argsort(-z, kind="stable")  # among equals the first
     if sampling.top_k is not None:
         p[order[sampling.top_k:]] = 0
     p /= p.sum()
-    if sampling.top_p is not None:
+    if sampling.top_p is not None and sampling.top_p < 1:  # all of them reach 1, but rounded they may do so too early
         # The smallest set of best symbols whose probability reaches top_p: what comes before a symbol does not reach it yet.
-        before = np.cumsum(p[order]) - p[order]
+        before = np.concatenate([[0.0], np.cumsum(p[order])[:-1]])
         p[order[before >= sampling.top_p]] = 0
         p /= p.sum()
     return p
+
+
+def _checked(logits):
+    z = np.asarray(logits, np.float64)
+    if z.ndim != 1 or not len(z):
+        raise ValueError(f"the logits of one symbol are a row (V,); got shape {z.shape}.")
+    if np.isnan(z).any() or np.isposinf(z).any():
+        raise ValueError("the network returned a logit that is not a finite number; it may have diverged in training.")
+    if np.isneginf(z).all():
+        raise ValueError("all logits are minus infinity, so that no symbol can be chosen; leave at least one of them finite.")
+    return z
 
 
 def choose(logits, rng, sampling=None):

@@ -32,10 +32,14 @@ def fit(model, text, training, seed=0, on_step=None, on_epoch=None, progress=Tru
         epsilon=training.epsilon, global_clipnorm=training.clip)
     optimizer.exclude_from_weight_decay([w for w in model.trainable_weights if is_vector(w)])
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    shown = _Windows(text.train, training, seed)
     with Progress(training.epochs, "training in Keras, epoch", progress) as bar:
-        watch = _Watch(shown, text.validation, training, total, on_step, on_epoch, bar)
-        model.fit(shown, epochs=training.epochs, shuffle=False, verbose=0, callbacks=[watch])
+        watch = _Watch(text.validation, training, total, on_step, on_epoch, bar)
+        # One `fit` an epoch: the number of windows changes with the place where
+        # they start, and Keras counts them before a callback could cut them anew.
+        for epoch in range(training.epochs):
+            shown = _Windows(windows.batches(text.train, training, epoch, seed))
+            model.fit(shown, initial_epoch=epoch, epochs=epoch + 1, shuffle=False,
+                      verbose=0, callbacks=[watch])
     return watch.measured
 
 
@@ -70,34 +74,28 @@ def measure(model, numbers, window):
 class _Windows(keras.utils.PyDataset):
     """Feeds `fit` the windows of an epoch."""
 
-    def __init__(self, numbers, training, seed):
+    def __init__(self, batches):
         super().__init__()
-        self.numbers, self.training, self.seed = numbers, training, seed
-        self.cut(0)
-
-    def cut(self, epoch):
-        """Cut the text for an epoch."""
-        self.windows = windows.batches(self.numbers, self.training, epoch, self.seed)
+        self.batches = batches
 
     def __len__(self):
-        return len(self.windows)
+        return len(self.batches)
 
     def __getitem__(self, index):
-        window = self.windows[index]
+        window = self.batches[index]
         return window[:, :-1], window[:, 1:]
 
 
 class _Watch(keras.callbacks.Callback):
-    """Cuts the text anew each epoch, sets the learning rate before each step, measures and reports."""
+    """Sets the learning rate before each step, measures after each epoch and reports."""
 
-    def __init__(self, shown, validation, training, total, on_step, on_epoch, bar):
+    def __init__(self, validation, training, total, on_step, on_epoch, bar):
         super().__init__()
-        self.shown, self.validation, self.training, self.total = shown, validation, training, total
+        self.validation, self.training, self.total = validation, training, total
         self.on_step, self.on_epoch, self.bar = on_step, on_epoch, bar
         self.step, self.summed, self.measured = 0, 0.0, {"loss": [], "val_loss": []}
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.shown.cut(epoch)
         self.summed = 0.0
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -106,14 +104,15 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         # Keras reports the epoch's mean so far; the loss of this step is what it added.
         before, self.summed = self.summed, logs["loss"] * (batch + 1)
-        loss = windows.finite(self.summed - before, self.step)
         self.step += 1
+        loss = windows.finite(self.summed - before, self.step)
         if self.on_step:
             self.on_step(self.step, loss)
 
     def on_epoch_end(self, epoch, logs=None):
+        val_loss = measure(self.model, self.validation, self.training.measured)
         self.measured["loss"].append(float(logs["loss"]))
-        self.measured["val_loss"].append(measure(self.model, self.validation, self.training.measured))
+        self.measured["val_loss"].append(windows.finite(val_loss, self.step))
         self.bar.step(f"loss {logs['loss']:.3f}")
         if self.on_epoch:
             self.on_epoch(epoch + 1, self.measured)

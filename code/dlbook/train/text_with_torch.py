@@ -46,12 +46,13 @@ def fit(model, text, training, seed=0, on_step=None, on_epoch=None, progress=Tru
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), training.clip)
                 optimizer.step()
-                losses.append(windows.finite(loss.item(), step))
                 step += 1
+                losses.append(windows.finite(loss.item(), step))
                 if on_step:
                     on_step(step, losses[-1])
             history["loss"].append(float(np.mean(losses)))
-            history["val_loss"].append(measure(model, text.validation, training.measured))
+            history["val_loss"].append(windows.finite(
+                measure(model, text.validation, training.measured), step))
             bar.step(f"loss {history['loss'][-1]:.3f}")
             if on_epoch:
                 on_epoch(epoch + 1, history)

@@ -36,13 +36,13 @@ class TextTraining:
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "window", "measured"):
-            if getattr(self, name) < 1:
+            if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
         for name in ("learning_rate", "clip", "epsilon"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0; got {getattr(self, name)}.")
         for name in ("warmup", "decay"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} cannot be below 0; got {getattr(self, name)}.")
         if not 0 <= self.beta2 < 1:
             raise ValueError(f"beta2 is a share from 0 to below 1; got {self.beta2}.")
@@ -62,8 +62,10 @@ def check(numbers, window):
     """Say in a sentence when a text is too short.
 
     Raises:
-        ValueError: fewer than window + 1 symbols.
+        ValueError: fewer than window + 1 symbols, or a window that reads none.
     """
+    if window < 1:
+        raise ValueError(f"a window must read at least 1 symbol; got {window}.")
     if len(numbers) < window + 1:
         raise ValueError(f"this text has {len(numbers)} symbols, and a window of {window} needs {window + 1}: "
                          f"{window} to read and each one's next. Take a longer text or a shorter window.")
@@ -81,7 +83,7 @@ def check_symbols(symbols, known):
 
 
 def finite(loss, step):
-    """The loss, or an error that says where it was lost.
+    """The loss after a step, counted from 1, or an error that says where it was lost.
 
     Raises:
         FloatingPointError: the loss is infinite or not a number.
@@ -131,7 +133,7 @@ def spans(n, window):
 
     Args:
         n: symbols of the text.
-        window: symbols a network reads at once, at least 2.
+        window: symbols a network reads at once.
 
     Returns:
         (starts, counted): lists of whole numbers; the window at `start` counts its predictions from number `counted` on.
@@ -162,7 +164,7 @@ def measured(numbers, window, batch_size=64):
         (windows, counts): (B, window + 1) int64 and (B, window) bool, True where a prediction counts.
 
     Raises:
-        ValueError: fewer than two symbols.
+        ValueError: fewer than two symbols, or a window that reads none.
     """
     if len(numbers) < 2:
         raise ValueError(f"this text has {len(numbers)} symbols; to measure a prediction, two are needed.")
