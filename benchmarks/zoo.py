@@ -5,26 +5,25 @@
 Each framework runs in a process of its own. A network and its peer take turns (A B A B) after a warm-up; what counts is the
 median, and the ratio of the medians: below 1, ours is faster.
 """
-import argparse
 import dataclasses
 import importlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(1, str(ROOT / "tests"))  # peers.py, which imports torchvision on any build of PyTorch
+sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]  # peers.py, which imports torchvision on any build of PyTorch; turns.py
 
-from dlbook.command import Parser  # noqa: E402  (tests/ is found only now)
+from turns import alternate, positive  # noqa: E402  (found only now)
+
+from dlbook.command import Parser  # noqa: E402
 
 FRAMEWORKS = ("torch", "keras")
 TASKS = {"train": 8, "infer 1": 1, "infer 8": 8}  # what is timed: images at once
-WARM_UP, REPEATS = 2, 7
+REPEATS = 7
 LEARNING_RATE = 1e-4  # small, so that random weights stay finite
 AGREE = 1e-3  # outputs that differ by more, relative, are not the same network's
 
@@ -165,13 +164,6 @@ def arguments(words=None):
     return options
 
 
-def positive(word):
-    """A whole number above 0."""
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"it must be a whole number above 0; got {word!r}")
-    return int(word)
-
-
 def in_a_process(framework, options):
     """The times of one framework, measured by this program in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -216,27 +208,6 @@ def measure_pair(name, framework, pair, options):
         found.append(Time(name, framework, task, a.size, TASKS[task], ours, peer, difference))
         print(f"{name} {framework} {task}: {found[-1].ratio:.2f}", file=sys.stderr, flush=True)
     return found
-
-
-def alternate(ours, peer, repeats):
-    """Run two jobs in turn.
-
-    Args:
-        ours, peer: functions without arguments.
-        repeats: turns that count, after the warm-up.
-
-    Returns:
-        (median seconds of ours, of the peer).
-    """
-    for _ in range(WARM_UP):
-        ours(), peer()
-    seconds = [[], []]
-    for _ in range(repeats):
-        for job, into in zip((ours, peer), seconds, strict=True):
-            start = time.perf_counter()
-            job()
-            into.append(time.perf_counter() - start)
-    return tuple(statistics.median(values) for values in seconds)
 
 
 @dataclasses.dataclass(frozen=True)

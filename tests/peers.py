@@ -1,4 +1,4 @@
-"""Independent implementations that the twins are compared with: torchvision's models and keras.applications."""
+"""Independent implementations that the twins are compared with: torchvision's models, keras.applications and transformers' GPT-2."""
 import sys
 
 OPERATORS = ("nms(Tensor dets, Tensor scores, float iou_threshold)",
@@ -24,3 +24,19 @@ def torchvision_models():
         import torchvision
         torchvision.declared = library  # the declarations live as long as this object
     return torchvision.models
+
+
+def gpt2(a):
+    """transformers' GPT-2 in the shape of one of our decoders, with random weights and no dropout.
+
+    Args:
+        a: transformer.gpt.spec.Architecture.
+
+    Returns:
+        GPT2LMHeadModel.
+    """
+    torchvision_models()  # transformers imports torchvision where it is installed
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(GPT2Config(vocab_size=a.symbols, n_positions=a.context, n_embd=a.width, n_layer=a.layers, n_head=a.heads,
+                                      resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=None))
