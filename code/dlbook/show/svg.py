@@ -6,7 +6,8 @@ from dlbook.show import style
 
 GREY = "#8A94A0"
 COLOURS = {"input": GREY, "conv": style.BLUE, "depthwise": style.ORANGE, "pool": style.GREEN, "dense": style.VERMILION, "add": style.PURPLE,
-           "concat": style.SKY, "norm": GREY, "lrn": GREY, "relu": GREY, "dropout": GREY, "flatten": GREY}
+           "concat": style.SKY, "norm": GREY, "lrn": GREY, "relu": GREY, "dropout": GREY, "flatten": GREY,
+           "embedding": style.SKY, "attention": style.ORANGE}
 WORDS = {"conv": "convolution", "depthwise": "depthwise convolution", "pool": "pooling", "dense": "dense", "add": "sum", "concat": "concatenation",
          "input": "image", "norm": "normalisation", "flatten": "flattened"}
 WIDE, NARROW = 680, 340  # pixels: the page, and a phone

@@ -180,11 +180,12 @@ def generate(model, symbols, prompt, length, how=None, seed=0):
     return symbols.decode(list(sampling.generate(Reader(model), symbols.encode(prompt), length, how, seed)))
 
 
-def load(task="shakespeare"):
+def load(task="shakespeare", size="small"):
     """A trained network and its symbols.
 
     Args:
         task: the text it was trained on.
+        size: of the network, one of `spec.SIZES`.
 
     Returns:
         (TextNetwork, data.Symbols).
@@ -192,6 +193,6 @@ def load(task="shakespeare"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("rnn/text", f"small-{task}")
+    path = runs.checkpoint("rnn/text", f"{size}-{task}")
     about = runs.about(path)
     return text_network(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])

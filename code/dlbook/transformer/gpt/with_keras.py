@@ -231,11 +231,12 @@ def attention_maps(model, numbers):
     return np.stack([spec.attention_map(np.asarray(qkv[0]), model.a.heads) for qkv in (kept if isinstance(kept, list) else [kept])])
 
 
-def load(task="shakespeare"):
+def load(task="shakespeare", size="small"):
     """A trained network and its symbols.
 
     Args:
         task: the text it was trained on.
+        size: of the network, one of `spec.SIZES`.
 
     Returns:
         (keras.Model, data.Symbols).
@@ -243,6 +244,6 @@ def load(task="shakespeare"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("transformer/gpt", f"small-{task}")
+    path = runs.checkpoint("transformer/gpt", f"{size}-{task}")
     about = runs.about(path)
     return gpt(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])

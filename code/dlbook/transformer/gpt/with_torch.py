@@ -209,11 +209,12 @@ def attention_maps(model, numbers):
     return np.stack([spec.attention_map(qkv, model.a.heads) for qkv in kept])
 
 
-def load(task="shakespeare"):
+def load(task="shakespeare", size="small"):
     """A trained network and its symbols.
 
     Args:
         task: the text it was trained on.
+        size: of the network, one of `spec.SIZES`.
 
     Returns:
         (Decoder, data.Symbols).
@@ -221,6 +222,6 @@ def load(task="shakespeare"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("transformer/gpt", f"small-{task}")
+    path = runs.checkpoint("transformer/gpt", f"{size}-{task}")
     about = runs.about(path)
     return gpt(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])
