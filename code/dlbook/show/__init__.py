@@ -1,10 +1,15 @@
 """Figures with alt text, tables, widgets and quizzes, all in one style."""
+from dlbook.show.attention import attention_from, attention_heads, attention_map
 from dlbook.show.block import block_diagram
+from dlbook.show.chat import chat
 from dlbook.show.diagram import diagram
 from dlbook.show.figures import confusion, curves, display_png, figure, grid, mistakes, new_figure, numbers, png, spread
+from dlbook.show.gates import cells, gates
 from dlbook.show.network import network
 from dlbook.show.page import quiz, table
 from dlbook.show.pick import Point, pick
+from dlbook.show.unrolled import unrolled
 from dlbook.show.widgets import frames, verdict
 
-__all__ = ["Point", "block_diagram", "confusion", "curves", "diagram", "display_png", "figure", "frames", "grid", "mistakes", "network", "new_figure", "numbers", "pick", "png", "quiz", "spread", "table", "verdict"]
+__all__ = ["Point", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat", "confusion", "curves", "diagram", "display_png",
+           "figure", "frames", "gates", "grid", "mistakes", "network", "new_figure", "numbers", "pick", "png", "quiz", "spread", "table", "unrolled", "verdict"]
