@@ -3,6 +3,7 @@
 Source: Elman (1990), SimpleRNN; Hochreiter and Schmidhuber (1997) and Gers et al. (2000), LSTM; Cho et al. (2014), GRU.
 """
 from dataclasses import dataclass
+from numbers import Integral
 
 from dlbook.rnn import start
 
@@ -26,8 +27,9 @@ class Architecture:
     def __post_init__(self):
         start.cell_shapes(self.cell, self.inputs, self.units)  # says what cells there are
         for name in ("inputs", "units"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not (isinstance(value, Integral) and value >= 1):
+                raise ValueError(f"{name} must be a whole number, at least 1; got {value!r}.")
 
 
 def weight_shapes(a):

@@ -4,6 +4,7 @@ Source: the lecture deck "Deep Learning Applications" (2019), slides 24 to 30: t
 network has two of 256.
 """
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 from dlbook.rnn import start
 from dlbook.train.windows import TextTraining
@@ -31,8 +32,9 @@ class Architecture:
 
     def __post_init__(self):
         for name in ("symbols", "units", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not (isinstance(value, Integral) and value >= 1):
+                raise ValueError(f"{name} must be a whole number, at least 1; got {value!r}.")
         if self.cell not in start.GATES:
             raise ValueError(f"cell must be one of: {', '.join(start.GATES)}; got {self.cell!r}.")
         if not 0 <= self.dropout < 1:

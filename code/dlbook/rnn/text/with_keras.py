@@ -10,7 +10,7 @@ from dlbook.parity import layout
 from dlbook.rnn import start
 from dlbook.rnn.text import spec
 from dlbook.text import sampling
-from dlbook.train import initial
+from dlbook.train import initial, windows
 from dlbook.train import text_with_keras as train
 
 LAYERS = {"rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
@@ -41,6 +41,19 @@ def text_network(a, seed=0, weights=None, dtype="float32"):
     network.a = a
     layout.to_keras(network, start.draw(spec.weight_shapes(a), seed) if weights is None else weights)
     return network
+
+
+def exchange(model, values):
+    """Gradients, or other arrays of the weights' shapes, in the exchange format.
+
+    Args:
+        model: the network.
+        values: list of arrays in the order of Keras' weights.
+
+    Returns:
+        dict of name to array.
+    """
+    return layout.from_keras(model, values)
 
 
 def weights_of(model):
@@ -95,18 +108,26 @@ class Reader:
     """
 
     def __init__(self, model):
-        self.a, dtype = model.a, model.get_layer("logits").dtype
-        self.states = [tf.zeros((1, self.a.units), dtype) for _ in range(self.a.layers * self._each)]
-        self.step = tf.function(_with_states(model), reduce_retracing=True)
-
-    @property
-    def _each(self):
-        return 2 if self.a.cell == "lstm" else 1
+        if not hasattr(model, "read_on"):  # compiled once for each network: it takes longer than to write a line
+            model.read_on = _compiled(_with_states(model))
+        a = model.a
+        self.read_on = model.read_on
+        self.states = [tf.zeros((1, a.units), model.get_layer("logits").dtype) for _ in range(a.layers * _states(a))]
 
     def __call__(self, numbers):
         """Read on: symbols (T,) -> logits (V,) of the next one."""
-        logits, *self.states = self.step([tf.constant(numbers, tf.int32)[None], *self.states])
+        logits, *self.states = self.read_on([tf.constant(numbers, tf.int32)[None], *self.states])
         return logits[0, -1].numpy()
+
+
+def _states(a):
+    """Vectors that a layer hands from step to step: an LSTM has its memory besides its output."""
+    return 2 if a.cell == "lstm" else 1
+
+
+def _compiled(network):
+    """A network as one compiled function, for one text of any length."""
+    return tf.function(network, input_signature=[[tf.TensorSpec((1, *i.shape[1:]), i.dtype) for i in network.inputs]])
 
 
 def _with_states(model):
@@ -115,7 +136,7 @@ def _with_states(model):
     symbols = keras.Input((None,), dtype="int32")
     x = keras.ops.one_hot(symbols, a.symbols, dtype=dtype)
     for name in a.names:
-        own = [keras.Input((a.units,), dtype=dtype) for _ in range(2 if a.cell == "lstm" else 1)]
+        own = [keras.Input((a.units,), dtype=dtype) for _ in range(_states(a))]
         x, *after = model.get_layer(name)(x, initial_state=own)
         states, new = states + own, new + after
     return keras.Model([symbols, *states], [model.get_layer("logits")(x), *new])
@@ -136,8 +157,9 @@ def generate(model, symbols, prompt, length, how=None, seed=0):
         str: what comes after the prompt.
 
     Raises:
-        ValueError: an empty prompt, or one with a symbol that is not known.
+        ValueError: an empty prompt, or one with a symbol that is not known, or symbols of another network.
     """
+    windows.check_symbols(symbols, model.a.symbols)
     return symbols.decode(list(sampling.generate(Reader(model), symbols.encode(prompt), length, how, seed)))
 
 

@@ -10,18 +10,14 @@ from dlbook.parity import layout
 from dlbook.rnn import start
 from dlbook.rnn.text import spec
 from dlbook.text import sampling
-from dlbook.train import initial
+from dlbook.train import initial, windows
 from dlbook.train import text_with_torch as train
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class TextNetwork(nn.Module):
-    """Symbols (B, T) -> logits (B, T, V) of the symbol after each.
-
-    Args:
-        a: spec.Architecture.
-    """
+class _TextNetwork(nn.Module):
+    """Symbols (B, T) -> logits (B, T, V) of the symbol after each."""
 
     def __init__(self, a):
         super().__init__()
@@ -56,12 +52,12 @@ def text_network(a, seed=0, weights=None, dtype="float32"):
         dtype: `float32` or `float64`.
 
     Returns:
-        TextNetwork.
+        torch.nn.Module.
 
     Raises:
         ValueError: the weights belong to another network, or an unknown dtype.
     """
-    network = TextNetwork(a).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
+    network = _TextNetwork(a).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
     values = start.draw(spec.weight_shapes(a), seed) if weights is None else weights
     layout.check(values, spec.weight_shapes(a))
     network.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in _to_torch(values, a).items()})
@@ -81,10 +77,10 @@ def _to_torch(weights, a):
 
 
 def exchange(model, values):
-    """Arrays under PyTorch's names, such as weights or gradients, in the exchange format.
+    """Gradients, or other arrays of the weights' shapes, in the exchange format.
 
     Args:
-        model: TextNetwork.
+        model: the network.
         values: dict of PyTorch's name to array.
 
     Returns:
@@ -175,8 +171,9 @@ def generate(model, symbols, prompt, length, how=None, seed=0):
         str: what comes after the prompt.
 
     Raises:
-        ValueError: an empty prompt, or one with a symbol that is not known.
+        ValueError: an empty prompt, or one with a symbol that is not known, or symbols of another network.
     """
+    windows.check_symbols(symbols, model.a.symbols)
     return symbols.decode(list(sampling.generate(Reader(model), symbols.encode(prompt), length, how, seed)))
 
 
@@ -188,7 +185,7 @@ def load(task="shakespeare", size="small"):
         size: of the network, one of `spec.SIZES`.
 
     Returns:
-        (TextNetwork, data.Symbols).
+        (torch.nn.Module, data.Symbols).
 
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.

@@ -5,6 +5,7 @@ The course's networks are small; `GPT2` has the shape of the published one of 12
 """
 import zlib
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -38,8 +39,9 @@ class Architecture:
 
     def __post_init__(self):
         for name in ("symbols", "context", "width", "layers", "heads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not (isinstance(value, Integral) and value >= 1):
+                raise ValueError(f"{name} must be a whole number, at least 1; got {value!r}.")
         if self.width % self.heads:
             raise ValueError(f"the heads share the width, so it must be a multiple of their number; got {self.width} and {self.heads}.")
         if not 0 <= self.dropout < 1:
@@ -76,14 +78,18 @@ TRAINING = {
 }
 
 
-def check_length(length, a):
+def check_length(length, context):
     """Say in a sentence when a text is too long to be read at once.
+
+    Args:
+        length: symbols to read.
+        context: symbols that the network can look back on.
 
     Raises:
         ValueError: more symbols than the context.
     """
-    if length > a.context:
-        raise ValueError(f"this network looks back on {a.context} symbols; got {length} at once. Cut the text into shorter windows.")
+    if length > context:
+        raise ValueError(f"this network looks back on {context} symbols; got {length} at once. Cut the text into shorter windows.")
 
 
 def weight_shapes(a):
@@ -199,14 +205,17 @@ def from_gpt2(state, a):
         dict of name to array.
 
     Raises:
-        KeyError: a weight is missing.
+        ValueError: a weight is missing.
     """
     weights = {}
     for name in weight_shapes(a):
         layer, _, kind = name.partition(".")
         block, _, inner = layer.partition("_")
-        theirs = f"h.{int(block.removeprefix('block')) - 1}.{PUBLISHED[inner]}" if inner else OUTSIDE[layer]
-        array = np.asarray(state[f"transformer.{theirs}.{kind}"])
+        inside = f"h.{int(block.removeprefix('block')) - 1}.{PUBLISHED[inner]}" if inner else OUTSIDE[layer]
+        theirs = f"transformer.{inside}.{kind}"
+        if theirs not in state:
+            raise ValueError(f"these are no weights of a GPT-2 with {a.layers} blocks: {theirs} is missing.")
+        array = np.asarray(state[theirs])
         weights[name] = array.T if inner in ("qkv", "projection", "up", "down") and kind == "weight" else array
     return weights
 

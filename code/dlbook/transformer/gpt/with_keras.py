@@ -9,7 +9,7 @@ from dlbook import runs
 from dlbook.data import Symbols
 from dlbook.parity import layout
 from dlbook.text import sampling
-from dlbook.train import initial
+from dlbook.train import initial, windows
 from dlbook.train import text_with_keras as train
 from dlbook.transformer.gpt import spec
 
@@ -28,8 +28,10 @@ class Positions(keras.layers.Layer):
         self.embeddings = self.add_weight(shape=(context, width), name="embeddings")
 
     def call(self, symbols, keys=None):
-        known = 0 if keys is None else ops.shape(keys)[2]
-        return ops.take(self.embeddings, ops.arange(known, known + ops.shape(symbols)[1]), axis=0)
+        known, T = 0 if keys is None else ops.shape(keys)[2], ops.shape(symbols)[1]
+        if isinstance(known + T, int):  # inside a compiled function the length may be open
+            spec.check_length(known + T, self.embeddings.shape[0])
+        return ops.take(self.embeddings, ops.arange(known, known + T), axis=0)
 
 
 class Attention(keras.layers.Layer):
@@ -111,20 +113,33 @@ def _decode(layers, a, symbols, past=None):
     for k, block in enumerate(a.names):
         mixed, *keys_and_values = layers[f"{block}_attention"](layers[f"{block}_qkv"](layers[f"{block}_norm1"](x)), past and past[k])
         x = x + layers[f"{block}_dropout1"](layers[f"{block}_projection"](mixed))
-        inner = gelu(layers[f"{block}_up"](layers[f"{block}_norm2"](x)))  # B, T, 4 D
+        inner = _gelu(layers[f"{block}_up"](layers[f"{block}_norm2"](x)))  # B, T, 4 D
         x = x + layers[f"{block}_dropout2"](layers[f"{block}_down"](inner))  # B, T, D
         new.append(keys_and_values)
     # The embedding is used a second time, as the last layer: weight tying.
     return layers["symbols"](layers["norm"](x), reverse=True), new  # B, T, V
 
 
-def gelu(x):
+def _gelu(x):
     """The activation of GPT-2. Keras' own rounds a constant of it to single precision, and float64 twins would agree to 1e-9 only.
 
     Source: Hendrycks and Gimpel (2016), section 2, the approximation by tanh.
     """
     # x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
     return 0.5 * x * (1 + ops.tanh(np.sqrt(2 / np.pi).item() * (x + 0.044715 * x * x * x)))
+
+
+def exchange(model, values):
+    """Gradients, or other arrays of the weights' shapes, in the exchange format.
+
+    Args:
+        model: the network.
+        values: list of arrays in the order of Keras' weights.
+
+    Returns:
+        dict of name to array.
+    """
+    return layout.from_keras(model, values)
 
 
 def weights_of(model):
@@ -151,7 +166,7 @@ def fit(model, text, training=spec.TRAINING["quick"], seed=0, on_step=None, on_e
         ValueError: the text is shorter than a window, or has symbols that the network does not know, or the window is too long.
         FloatingPointError: the loss became infinite or not a number.
     """
-    spec.check_length(max(training.window, training.measured), model.a)
+    spec.check_length(max(training.window, training.measured), model.a.context)
     return train.fit(model, text, training, seed, on_step, on_epoch, progress)
 
 
@@ -169,21 +184,27 @@ def measure(model, numbers, window=None):
     Raises:
         ValueError: fewer than two symbols, or a window longer than the context.
     """
-    spec.check_length(window or model.a.context, model.a)
+    spec.check_length(window or model.a.context, model.a.context)
     return train.measure(model, numbers, window or model.a.context)
 
 
 def reader(model, cached=True):
     """A spec.Reader of the network: reads on symbol by symbol and says what it expects next."""
-    a, dtype = model.a, model.get_layer("norm").dtype
-    step = tf.function(_with_past(model), reduce_retracing=True)
-    nothing = [tf.zeros((1, a.heads, 0, a.width // a.heads), dtype)] * (2 * a.layers)
+    a = model.a
+    if not hasattr(model, "read_on"):  # compiled once for each network: it takes longer than to write a line
+        model.read_on = _compiled(_with_past(model))
+    nothing = [tf.zeros((1, a.heads, 0, a.width // a.heads), model.get_layer("norm").dtype)] * (2 * a.layers)
 
     def read(numbers, past):
-        logits, *past = step([tf.constant(numbers, tf.int32), *(past or nothing)])
+        logits, *past = model.read_on([tf.constant(numbers, tf.int32), *(past or nothing)])
         return logits[0, -1].numpy(), past
 
     return spec.Reader(read, a.context, cached)
+
+
+def _compiled(network):
+    """A network as one compiled function, for one text of any length and a past of any length."""
+    return tf.function(network, input_signature=[[tf.TensorSpec((1, *i.shape[1:]), i.dtype) for i in network.inputs]])
 
 
 def _with_past(model):
@@ -211,8 +232,9 @@ def generate(model, symbols, prompt, length, how=None, seed=0, cached=True):
         str: what comes after the prompt.
 
     Raises:
-        ValueError: an empty prompt, or one with a symbol that is not known.
+        ValueError: an empty prompt, or one with a symbol that is not known, or symbols of another network.
     """
+    windows.check_symbols(symbols, model.a.symbols)
     return symbols.decode(list(sampling.generate(reader(model, cached), symbols.encode(prompt), length, how, seed)))
 
 

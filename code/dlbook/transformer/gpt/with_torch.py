@@ -8,23 +8,59 @@ from dlbook import profile, runs
 from dlbook.data import Symbols
 from dlbook.parity import layout
 from dlbook.text import sampling
-from dlbook.train import initial
+from dlbook.train import initial, windows
 from dlbook.train import text_with_torch as train
 from dlbook.transformer.gpt import spec
 
 
-class Block(nn.Module):
-    """Attention over what came before, then a dense network for each place: (B, T, D) -> (B, T, D).
+class Positions(nn.Embedding):
+    """What is added to a symbol for its place: symbols (B, T), and the past keys (B, heads, P, d) -> (T, D) for the places from P on.
 
     Args:
-        a: spec.Architecture.
+        context: number of places.
+        width: D.
     """
+
+    def forward(self, symbols, keys=None):
+        known, T = 0 if keys is None else keys.shape[2], symbols.shape[1]
+        spec.check_length(known + T, self.num_embeddings)
+        return self.weight[known:known + T]
+
+
+class Attention(nn.Module):
+    """Causal attention: softmax(Q K^T / sqrt(d)) V, where no place looks ahead.
+
+    Args:
+        heads: attentions side by side.
+    """
+
+    def __init__(self, heads):
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, qkv, past=None):
+        """Queries, keys and values (B, T, 3 D), and the past keys and values -> (B, T, D), keys, values (B, heads, P + T, d)."""
+        B, T, D = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in qkv.chunk(3, 2))  # B, heads, T, d
+        if past is None:
+            mixed = scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)  # B, heads, P + T, d
+            # Row t of the new places sees the P places of the past and those up to itself.
+            sees = torch.ones(T, k.shape[2], dtype=torch.bool, device=k.device).tril(k.shape[2] - T)
+            mixed = scaled_dot_product_attention(q, k, v, sees)
+        return mixed.transpose(1, 2).reshape(B, T, D), k, v
+
+
+class _Block(nn.Module):
+    """Attention over what came before, then a dense network for each place: (B, T, D) -> (B, T, D)."""
 
     def __init__(self, a):
         super().__init__()
-        d, self.heads = a.width, a.heads
+        d = a.width
         self.norm1 = nn.LayerNorm(d, spec.EPSILON)
         self.qkv = nn.Linear(d, 3 * d)
+        self.attention = Attention(a.heads)
         self.projection = nn.Linear(d, d)
         self.norm2 = nn.LayerNorm(d, spec.EPSILON)
         self.up = nn.Linear(d, 4 * d)
@@ -34,46 +70,30 @@ class Block(nn.Module):
 
     def forward(self, x, past=None):
         """Read on from `past`, the keys and values so far; returns the result and the new past."""
-        mixed, past = self.attend(self.norm1(x), past)  # before the branch, not after it: pre-norm
-        x = x + self.dropout(mixed)
+        # The norm stands before each branch, not after it: pre-norm.
+        mixed, *past = self.attention(self.qkv(self.norm1(x)), past)
+        x = x + self.dropout(self.projection(mixed))
         inner = self.gelu(self.up(self.norm2(x)))  # B, T, 4 D
         return x + self.dropout(self.down(inner)), past  # B, T, D
 
-    def attend(self, x, past):
-        """Causal attention: softmax(Q K^T / sqrt(d)) V, where no place looks ahead."""
-        B, T, D = x.shape
-        q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in self.qkv(x).chunk(3, 2))  # B, heads, T, d
-        if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)  # B, heads, P + T, d
-        # Row t of the new places sees the P places of the past and those up to itself.
-        sees = torch.ones(T, k.shape[2], dtype=torch.bool, device=x.device).tril(k.shape[2] - T)
-        mixed = scaled_dot_product_attention(q, k, v, sees) if past is not None else scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.projection(mixed.transpose(1, 2).reshape(B, T, D)), (k, v)
 
-
-class Decoder(nn.Module):
-    """Symbols (B, T) -> logits (B, T, V) of the symbol after each.
-
-    Args:
-        a: spec.Architecture.
-    """
+class _Decoder(nn.Module):
+    """Symbols (B, T) -> logits (B, T, V) of the symbol after each."""
 
     def __init__(self, a):
         super().__init__()
         self.a = a
         self.symbols = nn.Embedding(a.symbols, a.width)
-        self.positions = nn.Embedding(a.context, a.width)
+        self.positions = Positions(a.context, a.width)
         self.dropout = nn.Dropout(a.dropout)
         for name in a.names:
-            self.add_module(name, Block(a))
+            self.add_module(name, _Block(a))
         self.norm = nn.LayerNorm(a.width, spec.EPSILON)
 
     def forward(self, symbols, past=None):
         """Read on from `past`, one pair of keys and values for each block; returns the logits and the new past."""
-        known = past[0][0].shape[2] if past else 0
-        spec.check_length(known + symbols.shape[1], self.a)
-        places = torch.arange(known, known + symbols.shape[1], device=symbols.device)
-        x = self.dropout(self.symbols(symbols) + self.positions(places))  # B, T, D
+        places = self.positions(symbols, past and past[0][0])  # T, D
+        x = self.dropout(self.symbols(symbols) + places)  # B, T, D
         new = []
         for k, name in enumerate(self.a.names):
             x, keys_and_values = getattr(self, name)(x, past and past[k])
@@ -92,12 +112,12 @@ def gpt(a, seed=0, weights=None, dtype="float32"):
         dtype: `float32` or `float64`.
 
     Returns:
-        Decoder.
+        torch.nn.Module.
 
     Raises:
         ValueError: the weights belong to another network, or an unknown dtype.
     """
-    network = Decoder(a).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
+    network = _Decoder(a).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
     values = spec.draw(a, seed) if weights is None else weights
     layout.check(values, spec.weight_shapes(a))
     names = {layout.flat(name): name for name in network.state_dict()}
@@ -107,7 +127,15 @@ def gpt(a, seed=0, weights=None, dtype="float32"):
 
 
 def exchange(model, values):
-    """Arrays under PyTorch's names, such as weights or gradients, in the exchange format: dict of name to array."""
+    """Gradients, or other arrays of the weights' shapes, in the exchange format.
+
+    Args:
+        model: the network.
+        values: dict of PyTorch's name to array.
+
+    Returns:
+        dict of name to array.
+    """
     return {layout.flat(name): value for name, value in values.items()}
 
 
@@ -135,7 +163,7 @@ def fit(model, text, training=spec.TRAINING["quick"], seed=0, on_step=None, on_e
         ValueError: the text is shorter than a window, or has symbols that the network does not know, or the window is too long.
         FloatingPointError: the loss became infinite or not a number.
     """
-    spec.check_length(max(training.window, training.measured), model.a)
+    spec.check_length(max(training.window, training.measured), model.a.context)
     return train.fit(model, text, training, seed, on_step, on_epoch, progress)
 
 
@@ -153,7 +181,7 @@ def measure(model, numbers, window=None):
     Raises:
         ValueError: fewer than two symbols, or a window longer than the context.
     """
-    spec.check_length(window or model.a.context, model.a)
+    spec.check_length(window or model.a.context, model.a.context)
     return train.measure(model, numbers, window or model.a.context)
 
 
@@ -184,8 +212,9 @@ def generate(model, symbols, prompt, length, how=None, seed=0, cached=True):
         str: what comes after the prompt.
 
     Raises:
-        ValueError: an empty prompt, or one with a symbol that is not known.
+        ValueError: an empty prompt, or one with a symbol that is not known, or symbols of another network.
     """
+    windows.check_symbols(symbols, model.a.symbols)
     return symbols.decode(list(sampling.generate(reader(model, cached), symbols.encode(prompt), length, how, seed)))
 
 
@@ -217,7 +246,7 @@ def load(task="shakespeare", size="small"):
         size: of the network, one of `spec.SIZES`.
 
     Returns:
-        (Decoder, data.Symbols).
+        (torch.nn.Module, data.Symbols).
 
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
