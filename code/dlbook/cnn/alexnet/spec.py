@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import LocalNorm, Official
-from dlbook.cnn.blocks.table import Tape, check_common, checked, is_whole, whole, wholes
+from dlbook.cnn.blocks.table import Tape, by_name, check_common, checked, is_whole, whole, wholes
 
 KERNELS = ((11, 4), (5, 1), (3, 1), (3, 1), (3, 1))  # side and stride of the five convolutions
 NORMALISED = (1, 2)  # convolutions with local response normalisation behind them
@@ -76,22 +76,8 @@ ACCURACY = {"one-tower": (56.52, 79.07)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no AlexNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "AlexNet")
 
 
 class Conv(NamedTuple):

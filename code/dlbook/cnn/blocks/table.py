@@ -128,6 +128,28 @@ def sides(size):
     return both
 
 
+def by_name(a, kind, variants, family):
+    """An architecture by its name.
+
+    Args:
+        a: an architecture, or its name as text or number.
+        kind: the class of architectures.
+        variants: dict of name to architecture.
+        family: what the networks are called, for the message.
+
+    Returns:
+        the architecture.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if isinstance(a, kind):
+        return a
+    if str(a) not in variants:
+        raise ValueError(f"there is no {family} {a!r}; choose from: {', '.join(variants)}, or give an Architecture.")
+    return variants[str(a)]
+
+
 def is_whole(value, least=1):
     """Whether a value is a whole number of `least` or more; True and False are none."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape, above_zero, check_common, checked, whole, wholes
+from dlbook.cnn.blocks.table import Tape, above_zero, by_name, check_common, checked, whole, wholes
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,8 @@ ACCURACY_KERAS = {"121": (75.0, 92.3), "169": (76.2, 93.2), "201": (77.3, 93.6)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`, as text or number.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if str(a) not in VARIANTS:
-        raise ValueError(f"there is no DenseNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[str(a)]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "DenseNet")
 
 
 def layers(a):

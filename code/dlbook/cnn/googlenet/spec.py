@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks import table as layers
 from dlbook.cnn.blocks.start import LocalNorm, Norm, Official
-from dlbook.cnn.blocks.table import Tape, above_zero, check_common, share
+from dlbook.cnn.blocks.table import Tape, above_zero, by_name, check_common, share
 
 
 @dataclass(frozen=True)
@@ -239,22 +239,8 @@ ACCURACY = {"torchvision": (69.78, 89.53)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no GoogLeNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "GoogLeNet")
 
 
 def depth(a):

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from dlbook.cnn.blocks import table as layers
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape, above_zero, check_common
+from dlbook.cnn.blocks.table import Tape, above_zero, by_name, check_common
 
 ROW, COLUMN = (1, 7), (7, 1)  # windows, (height, width); one after the other they see 7 x 7 pixels
 
@@ -98,22 +98,8 @@ ACCURACY = {"torchvision": (77.29, 93.45), "keras": (77.9, 93.7)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no Inception v3 {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "Inception v3")
 
 
 def scaled(a, maps):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlbook.cnn.blocks.table import Tape, above_zero, check_common, checked, output_size, sides, whole, wholes
+from dlbook.cnn.blocks.table import Tape, above_zero, by_name, check_common, checked, output_size, sides, whole, wholes
 from dlbook.train.settings import Training
 
 KERNEL = 5  # side of every convolution's windows, in pixels
@@ -130,22 +130,8 @@ CONNECTIONS = {"c1": 122_304, "s2": 5_880, "c3": 151_600, "s4": 2_000, "c5": 48_
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no LeNet-5 {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "LeNet-5")
 
 
 def table(a):

@@ -5,7 +5,7 @@ Source: Howard et al. (2017), "MobileNets: efficient convolutional neural networ
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape, above_zero, check_common, checked, whole, wholes
+from dlbook.cnn.blocks.table import Tape, above_zero, by_name, check_common, checked, whole, wholes
 from dlbook.train.settings import Training
 
 KERNEL = 3  # side of every window that is not 1 x 1
@@ -96,22 +96,8 @@ FULL_ACCURACY = 71.7
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`, as text or number.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if str(a) not in VARIANTS:
-        raise ValueError(f"there is no MobileNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[str(a)]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "MobileNet")
 
 
 def maps(a, width):

@@ -5,7 +5,7 @@ Source: Sandler et al. (2018), "MobileNetV2: inverted residuals and linear bottl
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape, above_zero, check_common, whole, wholes
+from dlbook.cnn.blocks.table import Tape, above_zero, by_name, check_common, whole, wholes
 
 KERNEL = 3  # side of every window that is not 1 x 1
 DIVISOR = 8  # maps come in multiples of this, except those inside the blocks
@@ -72,22 +72,8 @@ ACCURACY_CHECKPOINTS = {"1.0": (71.8, 91.0), "0.35": (60.3, 82.9), "0.5": (65.4,
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`, as text or number.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if str(a) not in VARIANTS:
-        raise ValueError(f"there is no MobileNetV2 {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[str(a)]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "MobileNetV2")
 
 
 def maps(a, width):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Path, Tape, check_common, is_whole, output_size, sides, whole
+from dlbook.cnn.blocks.table import Path, Tape, by_name, check_common, is_whole, output_size, sides, whole
 
 # What may stand on an arrow of a cell: kind and side of its window. A separable convolution is applied twice.
 OPERATIONS = {"sep3": ("separable", 3), "sep5": ("separable", 5), "sep7": ("separable", 7),
@@ -164,23 +164,8 @@ ACCURACY = {"mobile": (74.4, 91.9)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no NASNet {a!r}; choose from: {', '.join(VARIANTS)}, "
-                         "or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "NASNet")
 
 
 @dataclass(frozen=True)

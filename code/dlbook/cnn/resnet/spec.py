@@ -5,7 +5,7 @@ Source: He et al. (2015), "Deep residual learning for image recognition", table 
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import Norm, Official
-from dlbook.cnn.blocks.table import Tape, check_common, wholes
+from dlbook.cnn.blocks.table import Tape, by_name, check_common, wholes
 from dlbook.train.settings import Training
 
 EXPANSION = {"basic": 1, "bottleneck": 4}  # maps that leave a block, per map inside it
@@ -91,22 +91,8 @@ ACCURACY = {"18": (69.76, 89.08), "34": (73.31, 91.42), "50": (76.13, 92.86), "1
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`, as text or number.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if str(a) not in VARIANTS:
-        raise ValueError(f"there is no ResNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[str(a)]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "ResNet")
 
 
 def table(a):

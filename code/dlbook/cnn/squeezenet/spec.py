@@ -6,7 +6,7 @@ version 1.1: the authors' release notes.
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import SIZE, Official
-from dlbook.cnn.blocks.table import Tape, check_common, checked, is_whole, whole, wholes
+from dlbook.cnn.blocks.table import Tape, by_name, check_common, checked, is_whole, whole, wholes
 
 STRIDE = 2  # of the first convolution
 POOL = 3, 2  # side and stride of every pooling, which rounds up
@@ -70,22 +70,8 @@ ACCURACY = {"1.0": (58.09, 80.42), "1.1": (58.18, 80.62)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no SqueezeNet {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "SqueezeNet")
 
 
 def steps(a):

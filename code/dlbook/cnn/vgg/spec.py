@@ -5,7 +5,7 @@ Source: Simonyan and Zisserman (2014), "Very deep convolutional networks for lar
 from dataclasses import dataclass, replace
 
 from dlbook.cnn.blocks.start import SIZE, LocalNorm, Official
-from dlbook.cnn.blocks.table import Tape, check_common, checked, is_whole, wholes
+from dlbook.cnn.blocks.table import Tape, by_name, check_common, checked, is_whole, wholes
 
 KERNEL = 3  # pixels; the side of every convolution that names no other
 POOL = 2  # pixels; side and stride of every pooling
@@ -94,22 +94,8 @@ KERAS_ACCURACY = {"16": (71.3, 90.1), "19": (71.3, 90.0)}
 
 
 def architecture(a):
-    """An architecture by its name.
-
-    Args:
-        a: Architecture, or a key of `VARIANTS`.
-
-    Returns:
-        Architecture.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if isinstance(a, Architecture):
-        return a
-    if a not in VARIANTS:
-        raise ValueError(f"there is no VGG {a!r}; choose from: {', '.join(VARIANTS)}, or give an Architecture.")
-    return VARIANTS[a]
+    """The Architecture that `a` is, or that it names in `VARIANTS`; see `blocks.table.by_name`."""
+    return by_name(a, Architecture, VARIANTS, "VGG")
 
 
 def steps(a):
