@@ -8,8 +8,10 @@ from dlbook.show.gates import cells, gates
 from dlbook.show.network import network
 from dlbook.show.page import quiz, table
 from dlbook.show.pick import Point, pick
+from dlbook.show.texts import agreement, learning, next_symbols, one_hot, orders, pages, sample_html, samples
 from dlbook.show.unrolled import unrolled
 from dlbook.show.widgets import frames, verdict
 
-__all__ = ["Point", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat", "confusion", "curves", "diagram", "display_png",
-           "figure", "frames", "gates", "grid", "mistakes", "network", "new_figure", "numbers", "pick", "png", "quiz", "spread", "table", "unrolled", "verdict"]
+__all__ = ["Point", "agreement", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat", "confusion", "curves",
+           "diagram", "display_png", "figure", "frames", "gates", "grid", "learning", "mistakes", "network", "new_figure", "next_symbols", "numbers",
+           "one_hot", "orders", "pages", "pick", "png", "quiz", "sample_html", "samples", "spread", "table", "unrolled", "verdict"]

@@ -1,0 +1,1 @@
+"""n-grams on the real texts: what the networks have to beat."""
