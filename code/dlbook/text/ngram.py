@@ -93,9 +93,11 @@ class _Counts:
     def mix(self, contexts, grams, shorter):
         """p_k(s | c) from the shorter memory's p_{k-1}(s | c)."""
         times = _look_up(self.grams, self.times, grams)
-        total, kinds = _look_up(self.contexts, self.total, contexts), _look_up(self.contexts, self.kinds, contexts)
-        # p_k(s | c) = (count(c s) + kinds(c) p_{k-1}(s | c')) / (count(c) + kinds(c)); an unseen context leaves it all to the shorter one
-        return np.where(total > 0, (times + kinds * shorter) / np.maximum(total + kinds, 1), shorter)
+        total = _look_up(self.contexts, self.total, contexts)
+        kinds = _look_up(self.contexts, self.kinds, contexts)
+        # p_k(s | c) = (count(c s) + kinds(c) p_{k-1}(s | c')) / (count(c) + kinds(c))
+        mixed = (times + kinds * shorter) / np.maximum(total + kinds, 1)
+        return np.where(total > 0, mixed, shorter)  # an unseen context leaves it all to the shorter one
 
 
 def _checked(numbers, V):

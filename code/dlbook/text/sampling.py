@@ -55,8 +55,10 @@ def probabilities(logits, sampling=None):
     if sampling.top_k is not None:
         p[order[sampling.top_k:]] = 0
     p /= p.sum()
-    if sampling.top_p is not None and sampling.top_p < 1:  # all of them reach 1, but rounded they may do so too early
-        # The smallest set of best symbols whose probability reaches top_p: what comes before a symbol does not reach it yet.
+    # All of them reach 1, but rounded they may do so too early.
+    if sampling.top_p is not None and sampling.top_p < 1:
+        # The smallest set of best symbols whose probability reaches top_p:
+        # what comes before a symbol does not reach it yet.
         before = np.concatenate([[0.0], np.cumsum(p[order])[:-1]])
         p[order[before >= sampling.top_p]] = 0
         p /= p.sum()

@@ -35,11 +35,15 @@ def text_network(a, seed=0, weights=None, dtype="float32"):
     symbols = keras.Input((None,), dtype="int32", name="symbols")
     x = keras.ops.one_hot(symbols, a.symbols, dtype=dtype)  # B, T, V
     for k, name in enumerate(a.names):
-        x, *_ = LAYERS[a.cell](a.units, return_sequences=True, return_state=True, name=name, **options)(x)  # B, T, D
+        layer = LAYERS[a.cell](a.units, return_sequences=True, return_state=True,
+                               name=name, **options)
+        x, *_ = layer(x)  # B, T, D
         x = Dropout(a.dropout, seed=seed + k, name=f"dropout{k + 1}", **options)(x)
-    network = keras.Model(symbols, Dense(a.symbols, name="logits", **options)(x), name="text_network")  # B, T, V
+    logits = Dense(a.symbols, name="logits", **options)(x)  # B, T, V
+    network = keras.Model(symbols, logits, name="text_network")
     network.a = a
-    layout.to_keras(network, start.draw(spec.weight_shapes(a), seed) if weights is None else weights)
+    values = start.draw(spec.weight_shapes(a), seed) if weights is None else weights
+    layout.to_keras(network, values)
     return network
 
 
