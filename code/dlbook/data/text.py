@@ -61,7 +61,7 @@ class Symbols:
             ValueError: the text has symbols that are not among these; the message names them.
         """
         codes = _code_points(text)
-        numbers = self._numbers.take(codes, mode="clip")  # T
+        numbers = self._numbers[np.minimum(codes, len(self._numbers) - 1)]  # T
         if numbers.min(initial=0) < 0:
             raise ValueError(self._unknown(codes[numbers < 0], int(np.argmin(numbers))))
         return numbers
