@@ -59,7 +59,7 @@ def text_logits(model, symbols):
     return np.asarray(model(np.asarray(symbols), training=False))
 
 
-def text_sgd(model, symbols, count, exchange, learning_rate=2**-3):
+def text_sgd(model, symbols, count, exchange, learning_rate=2**-4):
     """Take `count` steps of gradient descent on one batch of texts, each symbol predicted from those before it.
 
     Args:

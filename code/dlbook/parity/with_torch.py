@@ -60,7 +60,7 @@ def text_logits(model, symbols):
         return model.eval()(torch.as_tensor(symbols))[0].numpy()
 
 
-def text_sgd(model, symbols, count, exchange, learning_rate=2**-3):
+def text_sgd(model, symbols, count, exchange, learning_rate=2**-4):
     """Take `count` steps of gradient descent on one batch of texts, each symbol predicted from those before it.
 
     Args:
