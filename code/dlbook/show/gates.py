@@ -120,7 +120,6 @@ def gates(trace, symbols, title, shade=None):
     for ax, (label, values) in zip(axes[:, 0], trace.items()):
         _strip(ax, label, np.asarray(values, float), shade)
     axes[-1, 0].set_xticks(range(len(symbols)), symbols)
-    axes[-1, 0].tick_params(axis="x", length=0)
     axes[0, 0].set_title(title)
     return fig
 
@@ -133,5 +132,6 @@ def _strip(ax, label, values, shade):
     ax.bar(range(len(values)), values, width=0.8, color=DOOR if door else VALUE)
     ax.set(ylim=(0, 1.05) if door else (-1.05 * top, 1.05 * top), xlim=(-0.6, len(values) - 0.4))
     ax.set_yticks([0, 1] if door else [-round(top, 1), 0, round(top, 1)])
+    ax.tick_params(axis="x", length=0)
     ax.grid(False)
     ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
