@@ -17,6 +17,7 @@ from dlbook.text.sampling import Sampling  # noqa: E402
 from dlbook.train.windows import TextTraining  # noqa: E402
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+WAYS = (Sampling(), Sampling(0.7), Sampling(1.3, top_k=4), Sampling(top_p=0.8))  # of choosing a symbol
 SEEN = 1e-6  # a planted defect moves results by more than this, in float64
 
 
@@ -177,19 +178,12 @@ def check_training(pair, a, window, epochs=2):
     assert t["loss"][-1] < t["loss"][0]
 
 
-def check_same_text(pair, a, dtype, seeds, length=40, prompt="abc", **options):
-    """Keras and PyTorch write the same text from the same weights; each seed its own; only known symbols.
-
-    Returns:
-        list of str, one a seed.
-    """
-    k, t = twins(pair, a, dtype)
-    written = {"keras": [], "torch": []}
-    for seed in seeds:
-        how = (Sampling(), Sampling(0.7), Sampling(1.3, top_k=4), Sampling(top_p=0.8))[seed % 4]
-        for network, twin, texts in ((k, pair.with_keras, written["keras"]), (t, pair.with_torch, written["torch"])):
-            texts.append(twin.generate(network, letters(a), prompt, length, how, seed, **options))
-    assert written["keras"] == written["torch"]
-    assert all(len(text) == length and set(text) <= set(letters(a).characters) for text in written["torch"])
-    assert len(set(written["torch"])) == len(seeds)
-    return written["torch"]
+def check_same_text(pair, a, dtype, seeds, length=40, prompt="abc", options=({},)):
+    """Keras and PyTorch write the same text from the same weights, with any options of `generate`; each seed its own; only known symbols."""
+    symbols, written = letters(a), []
+    for twin, network in zip((pair.with_keras, pair.with_torch), twins(pair, a, dtype)):
+        for more in options:
+            written.append([twin.generate(network, symbols, prompt, length, WAYS[seed % len(WAYS)], seed, **more) for seed in seeds])
+    assert all(texts == written[0] for texts in written)
+    assert all(len(text) == length and set(text) <= set(symbols.characters) for text in written[0])
+    assert len(set(written[0])) == len(seeds)

@@ -82,6 +82,16 @@ def check_symbols(symbols, known):
                          f"build it for {len(symbols)} symbols.")
 
 
+def check_numbers(numbers, known):
+    """Say in a sentence when a text has numbers of symbols that a network does not know.
+
+    Raises:
+        ValueError: a number below 0 or too large.
+    """
+    if len(numbers) and not (0 <= np.min(numbers) and np.max(numbers) < known):
+        raise ValueError(f"this network knows {known} symbols, numbered from 0 to {known - 1}; got {np.min(numbers)} to {np.max(numbers)}.")
+
+
 def finite(loss, step):
     """The loss after a step, counted from 1, or an error that says where it was lost.
 

@@ -133,8 +133,9 @@ def measure(model, numbers, window=256):
         float.
 
     Raises:
-        ValueError: fewer than two symbols.
+        ValueError: fewer than two symbols, or one that the network does not know.
     """
+    windows.check_numbers(numbers, model.a.symbols)
     return train.measure(model, numbers, window)
 
 

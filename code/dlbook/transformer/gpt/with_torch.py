@@ -21,6 +21,9 @@ class Positions(nn.Embedding):
         width: D.
     """
 
+    def __init__(self, context, width):
+        super().__init__(context, width)
+
     def forward(self, symbols, keys=None):
         known, T = 0 if keys is None else keys.shape[2], symbols.shape[1]
         spec.check_length(known + T, self.num_embeddings)
@@ -179,9 +182,10 @@ def measure(model, numbers, window=None):
         float.
 
     Raises:
-        ValueError: fewer than two symbols, or a window longer than the context.
+        ValueError: fewer than two symbols, or one that the network does not know, or a window longer than the context.
     """
     spec.check_length(window or model.a.context, model.a.context)
+    windows.check_numbers(numbers, model.a.symbols)
     return train.measure(model, numbers, window or model.a.context)
 
 
