@@ -52,7 +52,8 @@ def test_parameters_of_both_twins_are_counted(twin):
     assert spec.total(a) == (11 + 16) * d + 3 * (12 * d * d + 13 * d) + 2 * d  # embeddings, blocks, last norm
     network = twin.gpt(a)
     weights = twin.weights_of(network)
-    assert sum(w.size for w in weights.values()) == spec.total(a) and list(weights) and {n: w.shape for n, w in weights.items()} == spec.weight_shapes(a)
+    assert sum(w.size for w in weights.values()) == spec.total(a)
+    assert {name: w.shape for name, w in weights.items()} == spec.weight_shapes(a)
     assert spec.total(a) == (network.count_params() if twin is with_keras else sum(p.numel() for p in network.parameters()))
 
 
@@ -221,8 +222,7 @@ def test_measure_is_the_loss_of_transformers():
     peer, weights = peer_of(a)
     numbers = sequences.batch(a, 1, 16)[0]
     read = torch.as_tensor(numbers)[None]
-    # `labels` are shifted inside; a text as long as the context and one more does not fit, so each is asked with 16.
-    loss = peer(read[:, :16], labels=read[:, :16]).loss.item()
+    loss = peer(read[:, :16], labels=read[:, :16]).loss.item()  # it shifts the labels itself
     for twin in (with_keras, with_torch):
         assert twin.measure(twin.gpt(a, weights=weights, dtype="float64"), numbers[:16]) == pytest.approx(loss, rel=1e-6)
 
@@ -233,8 +233,7 @@ def test_greedy_text_is_that_of_transformers(twin, cached):
     a = small(layers=3)
     peer, weights = peer_of(a)
     symbols, network = sequences.letters(a), twin.gpt(a, weights=weights, dtype="float64")
-    for prompt in ("a", "hello"[:2] + "abc", "kkk"):
-        prompt = "".join(c for c in prompt if c in symbols.characters)
+    for prompt in ("a", "heabc", "kkk"):
         read = torch.as_tensor(symbols.encode(prompt))[None]
         theirs = peer.generate(read, attention_mask=torch.ones_like(read), do_sample=False, max_new_tokens=16 - len(prompt))[0, len(prompt):]
         ours = twin.generate(network, symbols, prompt, 16 - len(prompt), Sampling(temperature=0), cached=cached)
@@ -284,7 +283,7 @@ def test_attention_maps_are_those_inside(twin):
 
 
 def test_nothing_is_known_at_first():
-    """The loss before the first step is ln V within 2 per cent."""
+    """The loss before the first step is ln V within 2 per cent: nothing speaks for one symbol or the other."""
     text = data.language(2_000, 600)
     V = len(text.symbols)
     for twin in (with_keras, with_torch):
@@ -411,7 +410,7 @@ def test_weights_of_another_network_are_refused(twin):
         twin.gpt(small(symbols=12), weights=weights)
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'; got 'bfloat16'"):
         twin.gpt(a, dtype="bfloat16")
-    with pytest.raises(FileNotFoundError, match="no weights are shipped in .*small-nothing.safetensors; make them with: make full RUN=transformer/gpt"):
+    with pytest.raises(FileNotFoundError, match="no weights are shipped in .*small-nothing.* make full RUN=transformer/gpt TASK=small-nothing"):
         twin.load("nothing")
 
 

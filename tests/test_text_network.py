@@ -146,7 +146,7 @@ def test_same_seed_same_text():
 @TWINS
 @pytest.mark.parametrize("cell", CELLS)
 def test_nothing_is_known_at_first(twin, cell):
-    """The loss before the first step is about ln V: nothing speaks for one symbol or the other."""
+    """The loss before the first step is ln V within 5 per cent; Glorot's logits are small, but not nothing."""
     text = data.language(2_000, 600)
     network = twin.text_network(small(cell, 1, symbols=len(text.symbols), units=64), seed=1)
     assert twin.measure(network, text.validation[:500], 64) == pytest.approx(np.log(len(text.symbols)), rel=0.05)
@@ -215,11 +215,11 @@ def test_weights_of_another_network_are_refused(twin):
         twin.text_network(a, weights={name: w for name, w in weights.items() if name != "logits.bias"})
     with pytest.raises(ValueError, match="missing.*'gru1.bias'.*not expected.*'lstm1.bias'"):
         twin.text_network(small("gru"), weights=weights)
-    with pytest.raises(ValueError, match=r"lstm1.weight_hh has shape \(20, 5\); this network needs \(24, 6\)|has shape .* this network needs"):
+    with pytest.raises(ValueError, match=r"lstm1.weight_ih has shape \(20, 7\); this network needs \(24, 7\)"):
         twin.text_network(small(units=6), weights=weights)
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'; got 'half'"):
         twin.text_network(a, dtype="half")
-    with pytest.raises(FileNotFoundError, match="no weights are shipped in .*small-nothing.safetensors; make them with: make full RUN=rnn/text"):
+    with pytest.raises(FileNotFoundError, match="no weights are shipped in .*small-nothing.* make full RUN=rnn/text TASK=small-nothing"):
         twin.load("nothing")
 
 

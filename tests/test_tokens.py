@@ -14,7 +14,8 @@ from dlbook import data
 from dlbook.text import tokens
 from dlbook.text.tokens import Tokens
 
-ODD = ["", "plain words", "  two  spaces and a tab\t", "one\ntwo\r\nthree\n\n", "Ämmän päällä, mennä", "日本語とΕλληνικά и русский", "👩‍🚀😀\u200b\x00\x7f"]
+ODD = ["", "plain words", "  two  spaces and a tab\t", "one\ntwo\r\nthree\n\n",
+       "Ämmän päällä, mennä", "日本語とΕλληνικά и русский", "👩‍🚀😀\u200b\x00\x7f"]
 
 
 @pytest.fixture(scope="module")
