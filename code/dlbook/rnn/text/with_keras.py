@@ -7,7 +7,6 @@ from keras.layers import GRU, LSTM, Dense, Dropout, SimpleRNN
 from dlbook import runs
 from dlbook.data import Symbols
 from dlbook.parity import layout
-from dlbook.rnn import start
 from dlbook.rnn.text import spec
 from dlbook.text import sampling
 from dlbook.train import initial, windows
@@ -42,7 +41,7 @@ def text_network(a, seed=0, weights=None, dtype="float32"):
     logits = Dense(a.symbols, name="logits", **options)(x)  # B, T, V
     network = keras.Model(symbols, logits, name="text_network")
     network.a = a
-    values = start.draw(spec.weight_shapes(a), seed) if weights is None else weights
+    values = spec.draw(a, seed) if weights is None else weights
     layout.to_keras(network, values)
     return network
 

@@ -7,7 +7,6 @@ from torch.nn.functional import one_hot
 from dlbook import profile, runs
 from dlbook.data import Symbols
 from dlbook.parity import layout
-from dlbook.rnn import start
 from dlbook.rnn.text import spec
 from dlbook.text import sampling
 from dlbook.train import initial, windows
@@ -58,7 +57,7 @@ def text_network(a, seed=0, weights=None, dtype="float32"):
         ValueError: the weights belong to another network, or an unknown dtype.
     """
     network = _TextNetwork(a).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
-    values = start.draw(spec.weight_shapes(a), seed) if weights is None else weights
+    values = spec.draw(a, seed) if weights is None else weights
     layout.check(values, spec.weight_shapes(a))
     network.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in _to_torch(values, a).items()})
     torch.manual_seed(seed)  # dropout
