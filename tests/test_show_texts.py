@@ -53,13 +53,15 @@ def test_orders_keep_their_numbers():
 def test_learning_curves_in_nats_and_bits():
     fig = show.learning({"LSTM": HISTORY}, "Learning", {"published: 1.37": 1.37}, limits=(1, 3))
     words = contents(fig)
-    for part in ("LSTM, training: 3 2 1.5", "LSTM, validation: 2.5 2.2 2.1", "published: 1.37"):
+    for part in ("LSTM, training: 3 2 1.5", "LSTM, validation: 2.5 2.2 2.1", "published: 1.37: 1.37 1.37"):
         assert part in words
     right = next(iter(fig.axes[0].child_axes))
     fig.draw_without_rendering()
     assert right.get_ylabel() == "bits a symbol" and np.allclose(right.get_ylim(), np.array([1, 3]) / np.log(2))
-    with pytest.raises(ValueError, match="got 0"):
+    with pytest.raises(ValueError, match="got 0 and 0"):
         show.learning({}, "x")
+    with pytest.raises(ValueError, match="at most 4 levels; got 1 and 5"):
+        show.learning({"LSTM": HISTORY}, "x", {str(k): 1.0 for k in range(5)})
 
 
 def test_one_epoch_is_drawn_too():

@@ -8,6 +8,7 @@ from dlbook.show import style
 from dlbook.show.figures import new_figure
 from dlbook.show.page import display_html
 
+LEVELS = (":", "-.", (0, (6, 3)), (0, (1, 3)))  # dashes of horizontal lines
 NAMES = {" ": "space", "\n": "line end", "\t": "tab"}
 FRAME = "flex: 1 1 15rem; min-width: 0; border-left: 4px solid var(--dl-accent, #0072B2); padding: 0.1rem 0 0.1rem 0.8rem"
 WRITTEN = ("margin: 0; padding: 0; border: 0; background: transparent; color: inherit; white-space: pre-wrap; "
@@ -99,26 +100,26 @@ def learning(histories, title, levels=None, limits=None):
     Args:
         histories: dict of label to a history with `loss` and `val_loss`, in nats a symbol.
         title: above it.
-        levels: dict of label to nats a symbol, drawn as dotted lines in grey.
+        levels: dict of label to nats a symbol, drawn as grey lines; up to four.
         limits: (lowest, highest) nats shown; None fits the curves.
 
     Returns:
         matplotlib Figure.
 
     Raises:
-        ValueError: no histories, or more than there are colours.
+        ValueError: no histories, or more of them or of levels than can be told apart.
     """
-    if not 1 <= len(histories) <= len(style.CYCLE):
-        raise ValueError(f"learning curves need one to {len(style.CYCLE)} histories; got {len(histories)}.")
+    if not 1 <= len(histories) <= len(style.CYCLE) or len(levels or {}) > len(LEVELS):
+        raise ValueError(f"learning curves need one to {len(style.CYCLE)} histories and at most {len(LEVELS)} levels; "
+                         f"got {len(histories)} and {len(levels or {})}.")
     fig, ax = new_figure(6.0, 3.3)
     for (label, history), colour, marker in zip(histories.items(), style.CYCLE, style.MARKERS):
         epochs = range(1, len(history["loss"]) + 1)
         ax.plot(epochs, history["loss"], "--", color=colour, alpha=0.7, label=f"{label}, training")
         ax.plot(epochs, history["val_loss"], color=colour, marker=marker, label=f"{label}, validation")
     last = max(len(history["loss"]) for history in histories.values())
-    for label, nats in (levels or {}).items():
-        ax.plot([1, max(last, 2)], [nats, nats], ":", color="#555555", linewidth=1.4)
-        ax.annotate(label, (max(last, 2), nats), xytext=(0, 3), textcoords="offset points", ha="right", va="bottom", fontsize=8)
+    for (label, nats), dashes in zip((levels or {}).items(), LEVELS):
+        ax.plot([1, max(last, 2)], [nats, nats], color="#555555", linewidth=1.4, linestyle=dashes, label=label)
     ax.set(title=title, xlabel="epoch", ylabel="nats a symbol", ylim=limits)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     # bits = nats / ln 2
@@ -152,6 +153,7 @@ def agreement(scores, title, examples):
     ax.plot([-0.5, len(examples) - 0.5], [0.5, 0.5], ":", color="black", linewidth=1.2, label="a guess")
     ax.set(title=title, ylabel="probability of the right ending", ylim=(0, 1.25), yticks=np.linspace(0, 1, 6))
     ax.set_xticks(range(len(examples)), [_two_lines(text) for text in examples.values()], fontsize=8)
+    ax.set_axisbelow(True)
     ax.grid(False, axis="x")
     ax.legend(fontsize=8, ncols=len(scores) + 1, loc="upper center")
     return fig
