@@ -13,7 +13,9 @@ from dlbook.train.progress import Progress
 
 
 class Network(keras.Model):
-    """Sequences (B, T, I) -> answers: scores (B, K), or (B,) numbers; with a T behind the B for tasks that answer at each step.
+    """Sequences (B, T, I) -> answers: scores (B, K), or numbers (B,).
+
+    A task that is answered at each step has a T behind the B.
 
     Args:
         task: memory.Task.
@@ -25,11 +27,12 @@ class Network(keras.Model):
     def __init__(self, task, cell, units, dtype):
         super().__init__(dtype=dtype)
         self.each, self.number = task.each, not task.outputs
-        self.cell = LAYERS[cell](units, return_sequences=task.each, name="cell", dtype=dtype)
+        self.cell = LAYERS[cell](
+            units, return_sequences=task.each, name="cell", dtype=dtype)
         self.answer = Dense(task.outputs or 1, name="answer", dtype=dtype)
 
     def call(self, x):
-        answers = self.answer(self.cell(x))  # states B, T, D or the last one B, D
+        answers = self.answer(self.cell(x))  # B, T, D or B, D
         return answers[..., 0] if self.number else answers
 
 

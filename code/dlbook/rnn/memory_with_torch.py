@@ -3,6 +3,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from dlbook.rnn import memory
 from dlbook.rnn.cells import spec, with_torch
@@ -11,7 +12,9 @@ from dlbook.train.progress import Progress
 
 
 class Network(nn.Module):
-    """Sequences (B, T, I) -> answers: scores (B, K), or (B,) numbers; with a T behind the B for tasks that answer at each step.
+    """Sequences (B, T, I) -> answers: scores (B, K), or numbers (B,).
+
+    A task that is answered at each step has a T behind the B.
 
     Args:
         task: memory.Task.
@@ -22,7 +25,8 @@ class Network(nn.Module):
         super().__init__()
         self.each, self.number = task.each, not task.outputs
         self.cell = cell
-        self.answer = nn.Linear(cell.hidden_size, task.outputs or 1, dtype=cell.weight_ih_l0.dtype)
+        dtype = cell.weight_ih_l0.dtype
+        self.answer = nn.Linear(cell.hidden_size, task.outputs or 1, dtype=dtype)
 
     def forward(self, x):
         states, _ = self.cell(x)  # B, T, D
@@ -84,14 +88,15 @@ def _practise(model, next_loss, practice, label, progress):
     """Adam with a falling learning rate and a bound on the gradient's norm."""
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, practice.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, practice.steps)
+    schedule = CosineAnnealingLR(optimizer, practice.steps)
+    bound = practice.clip or float("inf")
     history = {"loss": [], "norm": []}
     with Progress(practice.steps, label, show=progress) as bar:
         for _ in range(practice.steps):
             optimizer.zero_grad()
             loss = next_loss()
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(trained, practice.clip or float("inf"))
+            norm = nn.utils.clip_grad_norm_(trained, bound)
             optimizer.step()
             schedule.step()
             history["loss"].append(loss.item())
