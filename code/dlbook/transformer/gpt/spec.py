@@ -159,6 +159,8 @@ def draw(a, seed):
         dict of weight name to float64 array.
 
     Source: Radford et al. (2019), section 2.3: the ends of the 2 L branches are scaled by 1 / sqrt(2 L), so that their sum keeps its size.
+    Differs from the paper: symbols start with a deviation of 0.16 / sqrt(D), which is 0.02 for D = 64. They are the last layer too, and of a
+    network wider than that the first logits would be so large that its first loss lies above ln V by several per cent.
     """
     return {name: _one(name, shape, seed, a) for name, shape in weight_shapes(a).items()}
 
@@ -166,8 +168,11 @@ def draw(a, seed):
 def _one(name, shape, seed, a):
     if len(shape) == 1:
         return np.full(shape, float(name.endswith(".weight")))
-    ends = name.endswith(("projection.weight", "down.weight"))
-    deviation = 0.02 / np.sqrt(2 * a.layers) if ends else 0.02
+    deviation = 0.02
+    if name == "symbols.weight":
+        deviation = 0.16 / np.sqrt(a.width)
+    elif name.endswith(("projection.weight", "down.weight")):
+        deviation = 0.02 / np.sqrt(2 * a.layers)
     return deviation * np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(shape)
 
 
