@@ -10,7 +10,7 @@ from dlbook.show.page import display_html
 
 LEVELS = (":", "-.", (0, (6, 3)), (0, (1, 3)))  # dashes of horizontal lines
 NAMES = {" ": "space", "\n": "line end", "\t": "tab"}
-FRAME = "flex: 1 1 15rem; min-width: 0; border-left: 4px solid var(--dl-accent, #0072B2); padding: 0.1rem 0 0.1rem 0.8rem"
+FRAME = "flex: 1 1 12rem; min-width: 0; border-left: 4px solid var(--dl-accent, #0072B2); padding: 0.1rem 0 0.1rem 0.8rem"
 WRITTEN = ("margin: 0; padding: 0; border: 0; background: transparent; color: inherit; white-space: pre-wrap; "
            "overflow-wrap: anywhere; font-size: 0.85rem; line-height: 1.45")
 
