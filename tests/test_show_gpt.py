@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from dlbook import show
+from dlbook.rnn.text import spec as rnn
 from dlbook.show import attention, figures, svg
 from dlbook.transformer.gpt import spec
 
@@ -98,6 +99,11 @@ def test_the_table_counts_operations_of_a_full_context():
 
 def test_published_size():
     assert sum(row.parameters for row in spec.table(spec.GPT2)) == spec.GPT2_PARAMETERS == 124_439_808
+
+
+def test_the_race_is_between_equals():
+    """What the chapter trains live, on the 26 symbols of the generated language."""
+    assert spec.total(spec.quick(26)) == pytest.approx(rnn.total(rnn.quick(26)), rel=0.02)
 
 
 def test_the_drawing_shows_the_norm_before_each_branch(monkeypatch):

@@ -63,7 +63,7 @@ def small(symbols):
 
 
 def quick(symbols):
-    """As many parameters as the LSTM of 128 units, within 2 per cent; the chapter trains it live."""
+    """As many parameters as the LSTM of 128 units, within 2 per cent for the 26 symbols of the generated language; trained live."""
     return Architecture(symbols, 64, 56, 2, 4)
 
 
