@@ -464,3 +464,18 @@ def test_a_run_is_recorded_and_its_weights_are_shipped_in_half_precision(tmp_pat
         assert stored[name].dtype == np.float16
         np.testing.assert_allclose(stored[name], value, rtol=1e-3, atol=1e-6)
     assert rnn_torch.measure(build("torch", TINY, weights=stored), text.validation) == pytest.approx(record["metrics"]["val_loss"], rel=1e-2)
+
+
+def test_a_keras_training_leaves_memory_as_fast_as_before():
+    """After `fit`, freed tensors of some megabytes are used again and not given back to the system page by page."""
+    import resource
+
+    import torch
+
+    text = data.language(2_000, 600)
+    rnn_keras.fit(rnn_keras.text_network(rnn.Architecture(len(text.symbols), 4, 1)), text, settings_of(), progress=False)
+    torch.ones(2**20).sum()  # 4 MiB
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(2**20).sum()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 5 * 1024  # of 4 KiB; 20 x 1,024 where each is fetched anew

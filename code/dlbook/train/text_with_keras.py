@@ -2,6 +2,7 @@
 import keras
 import numpy as np
 
+from dlbook import machine
 from dlbook.train import windows
 from dlbook.train.progress import Progress
 
@@ -99,6 +100,8 @@ class _Watch(keras.callbacks.Callback):
         self.summed = 0.0
 
     def on_train_batch_begin(self, batch, logs=None):
+        if self.step == 0:
+            machine.keep_freed_memory()
         self.model.optimizer.learning_rate = self.training.rate(self.step, self.total)
 
     def on_train_batch_end(self, batch, logs=None):

@@ -2,6 +2,7 @@
 import keras
 import numpy as np
 
+from dlbook import machine
 from dlbook.parity.compare import AUXILIARY
 from dlbook.train.batches import half_cosine, mirrored, order, steps
 from dlbook.train.progress import Progress
@@ -123,6 +124,8 @@ class _Watch(keras.callbacks.Callback):
         self.seen = self.summed = 0
 
     def on_train_batch_begin(self, batch, logs=None):
+        if self.step == 0:
+            machine.keep_freed_memory()
         self.model.optimizer.learning_rate = half_cosine(self.step, self.total, self.peak)
 
     def on_train_batch_end(self, batch, logs=None):
