@@ -89,8 +89,8 @@ def test_a_refused_state_leaves_the_network_as_it_was():
 
 
 def test_a_layer_without_known_layout_is_named():
-    network = keras.Sequential([keras.Input((5, 2)), layers.LSTM(3, name="memory")])
-    with pytest.raises(TypeError, match="'memory' is a LSTM; the exchange format knows Conv2D, "):
+    network = keras.Sequential([keras.Input((5, 2)), layers.Conv1D(3, 2, name="memory")])
+    with pytest.raises(TypeError, match="'memory' is a Conv1D; the exchange format knows Conv2D, "):
         layout.from_keras(network)
 
 
