@@ -7,6 +7,7 @@ decoder transformers' GPT-2; in Keras the model and the sampling of the Keras ex
 predicted again for each character). A network and its peer take turns; what counts is the median. Above 1, ours is faster.
 """
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -17,17 +18,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from turns import alternate, positive  # noqa: E402  (found only now)
+from turns import alternate, positive, report  # noqa: E402  (found only now)
 
 from dlbook.command import Parser  # noqa: E402
 
 FRAMEWORKS = ("torch", "keras")
 SYMBOLS = 65  # of Shakespeare
-SIZES = {"lstm-deck": "two LSTM layers of 512", "lstm-small": "two LSTM layers of 256", "gpt-small": "four blocks of width 128"}
+NETWORKS = ("lstm-deck", "lstm-small", "gpt-small")  # kind of network, and one of its spec's sizes
 BATCH, WINDOW = 32, 128
 WRITTEN = {"torch": 1000, "keras": 100}  # characters a turn; Keras' example predicts its whole window for each
 SEEN = 40  # characters that the Keras example reads
 RATE = 1e-4
+HEAT = 0.8  # temperature at which both write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,18 +69,14 @@ def main(words=None):
         speeds = [found for framework in options.framework for found in in_a_process(framework, options)]
     print(table(speeds), flush=True)
     if options.json:
-        from dlbook import machine
-
-        Path(options.json).write_text(json.dumps({
-            "processor": machine.processor(), "versions": machine.versions(), "threads": options.threads,
-            "speeds": [dataclasses.asdict(speed) | {"ratio": speed.ratio} for speed in speeds]}, indent=1) + "\n")
+        Path(options.json).write_text(json.dumps(report("speeds", speeds, options), indent=1) + "\n")
     return speeds
 
 
 def arguments(words=None):
     """Read the command line; a slip ends the program with one sentence."""
     parser = Parser(prog="text.py", description="Time our text networks beside plain ones.")
-    parser.add_argument("--only", nargs="+", choices=SIZES, default=list(SIZES), help="all without it")
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="all without it")
     parser.add_argument("--framework", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS), help="both without it")
     parser.add_argument("--threads", type=positive, default=2, help="processor threads (2)")
     parser.add_argument("--repeats", type=positive, default=5, help="turns of each network (5)")
@@ -113,9 +111,7 @@ def measure(options):
 
 
 def ours_of(name, framework):
-    """(twin, network, its architecture) of one of `SIZES`."""
-    import importlib
-
+    """(twin, network, its architecture) of one of `NETWORKS`."""
     system, build = ("transformer.gpt", "gpt") if name.startswith("gpt") else ("rnn.text", "text_network")
     spec = importlib.import_module(f"dlbook.{system}.spec")
     twin = importlib.import_module(f"dlbook.{system}.with_{framework}")
@@ -133,23 +129,25 @@ def windows():
 def torch_jobs(name):
     """task -> (our job, the peer's, characters a job) in PyTorch."""
     import torch
+
     from dlbook.text import sampling
 
     twin, ours, a = ours_of(name, "torch")
-    ours, peer = torch_gpt2(a) if name.startswith("gpt") else (ours, torch_plain(ours, a))
-    logits_of = (lambda x: peer(x).logits) if name.startswith("gpt") else (lambda x: peer(x)[0])
+    if name.startswith("gpt"):
+        ours, peer = torch_gpt2(a)
+        logits_of, reader, write, length = lambda x: peer(x).logits, twin.reader, torch_gpt2_writes, min(WRITTEN["torch"], a.context - 1)
+    else:
+        peer = torch_plain(ours, a)
+        logits_of, reader, write, length = lambda x: peer(x)[0], twin.Reader, torch_plain_writes, WRITTEN["torch"]
     cut = torch.as_tensor(windows())
     with torch.no_grad():
         difference = float((ours.eval()(cut[:, :-1])[0] - logits_of(cut[:, :-1])).abs().max())
     if not difference < 1e-4:
         raise RuntimeError(f"{name} and its peer do not compute the same: their logits differ by {difference:g}.")
-    reader = (lambda: twin.reader(ours)) if name.startswith("gpt") else (lambda: twin.Reader(ours))
-    how = sampling.Sampling(temperature=0.8)
-    length = min(WRITTEN["torch"], a.context - 1) if name.startswith("gpt") else WRITTEN["torch"]
+    how = sampling.Sampling(temperature=HEAT)
     return {
         "train": (torch_step(ours, lambda x: ours(x)[0], cut, True), torch_step(peer, logits_of, cut, False), BATCH * WINDOW),
-        "generate": (lambda: list(sampling.generate(reader(), [0], length, how)),
-                     (lambda: torch_gpt2_writes(peer, length)) if name.startswith("gpt") else (lambda: torch_plain_writes(peer, length)), length),
+        "generate": (lambda: list(sampling.generate(reader(ours), [0], length, how)), lambda: write(peer, length), length),
     }
 
 
@@ -202,7 +200,7 @@ def torch_plain_writes(model, length):
         symbol, state = torch.zeros(1, 1, dtype=torch.long), None
         for _ in range(length):
             logits, state = model(symbol, state)
-            symbol = torch.multinomial((logits[0, -1] / 0.8).softmax(0), 1)[None]
+            symbol = torch.multinomial((logits[0, -1] / HEAT).softmax(0), 1)[None]
             symbol.item()
 
 
@@ -223,7 +221,7 @@ def torch_gpt2_writes(model, length):
 
     model.eval()
     with torch.no_grad():
-        model.generate(torch.zeros(1, 1, dtype=torch.long), attention_mask=torch.ones(1, 1), do_sample=True, temperature=0.8, top_k=0,
+        model.generate(torch.zeros(1, 1, dtype=torch.long), attention_mask=torch.ones(1, 1), do_sample=True, temperature=HEAT, top_k=0,
                        max_new_tokens=length, pad_token_id=0)
 
 
@@ -234,9 +232,9 @@ def keras_jobs(name):
 
     from dlbook.text import sampling
 
-    twin, ours, a = ours_of(name, "keras")
     if name.startswith("gpt"):
         return {}  # Keras has no plain example of a decoder to stand beside
+    twin, ours, a = ours_of(name, "keras")
     peer = keras_plain(ours, a)
     cut = windows()
     rows, targets = np.eye(SYMBOLS, dtype="float32")[cut[:, :-1]], np.eye(SYMBOLS, dtype="float32")[cut[:, 1:]]
@@ -245,7 +243,7 @@ def keras_jobs(name):
         raise RuntimeError(f"{name} and its peer do not compute the same: their probabilities differ by {difference:g}.")
     ours.compile(keras.optimizers.Adam(RATE, global_clipnorm=1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     peer.compile(keras.optimizers.Adam(RATE, global_clipnorm=1.0), "categorical_crossentropy")
-    how, length = sampling.Sampling(temperature=0.8), WRITTEN["keras"]
+    how, length = sampling.Sampling(temperature=HEAT), WRITTEN["keras"]
     reader = twin.Reader(ours)  # built once, as the peer is
     return {
         "train": (lambda: ours.train_on_batch(cut[:, :-1], cut[:, 1:]), lambda: peer.train_on_batch(rows, targets), BATCH * WINDOW),
@@ -270,7 +268,7 @@ def keras_plain_writes(model, length):
     seen, rng = [0] * SEEN, np.random.default_rng(0)
     for _ in range(length):
         p = model.predict(np.eye(SYMBOLS, dtype="float32")[seen][None], verbose=0)[0, -1].astype(float)
-        p = np.exp(np.log(p) / 0.8)
+        p = np.exp(np.log(p) / HEAT)
         seen = [*seen[1:], int(rng.choice(SYMBOLS, p=p / p.sum()))]
 
 

@@ -1,5 +1,6 @@
-"""Two jobs timed in turn, for all benchmarks."""
+"""Two jobs timed in turn, and what is kept of them, for all benchmarks."""
 import argparse
+import dataclasses
 import statistics
 import time
 
@@ -32,3 +33,20 @@ def alternate(ours, peer, repeats):
             job()
             into.append(time.perf_counter() - start)
     return tuple(statistics.median(values) for values in seconds)
+
+
+def report(kind, found, options):
+    """What the JSON file holds.
+
+    Args:
+        kind: name of the list, for example `times`.
+        found: list of dataclasses with a `ratio`.
+        options: the command line's, with `threads` and `repeats`.
+
+    Returns:
+        dict of the machine that they were measured on, the options and the list.
+    """
+    from dlbook import machine
+
+    return {"processor": machine.processor(), "versions": machine.versions(), "threads": options.threads, "repeats": options.repeats,
+            kind: [dataclasses.asdict(one) | {"ratio": one.ratio} for one in found]}

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]  # peers.py, which imports torchvision on any build of PyTorch; turns.py
 
-from turns import alternate, positive  # noqa: E402  (found only now)
+from turns import alternate, positive, report  # noqa: E402  (found only now)
 
 from dlbook.command import Parser  # noqa: E402
 
@@ -139,7 +139,7 @@ def main(words=None):
         times = [found for framework in options.framework for found in in_a_process(framework, options)]
     print(table(times), flush=True)
     if options.json:
-        Path(options.json).write_text(json.dumps(report(times, options), indent=1) + "\n")
+        Path(options.json).write_text(json.dumps(report("times", times, options), indent=1) + "\n")
     return times
 
 
@@ -356,14 +356,6 @@ def table(times):
     lines = [f"{'network':<14} {'framework':<9} {'task':<8} {'pixels':>6} {'ours ms':>9} {'peer ms':>9} {'ratio':>6}"]
     lines += [f"{t.network:<14} {t.framework:<9} {t.task:<8} {t.size:>6} {1000 * t.ours:>9.1f} {1000 * t.peer:>9.1f} {t.ratio:>6.2f}" for t in times]
     return "\n".join(lines)
-
-
-def report(times, options):
-    """What the JSON file holds: the times, and the machine they were measured on."""
-    from dlbook import machine
-
-    return {"processor": machine.processor(), "versions": machine.versions(), "threads": options.threads, "repeats": options.repeats,
-            "times": [dataclasses.asdict(found) | {"ratio": found.ratio} for found in times]}
 
 
 if __name__ == "__main__":
