@@ -6,7 +6,7 @@ from dlbook.rnn.text import spec
 from dlbook.train import recorded
 
 LONG = 1_000_000  # symbols of the generated language that the chapter's own small network learns from, not live but at leisure
-TASKS = (*(f"small-{name}" for name in data.SOURCES), "quick-language")
+TASKS = (*(f"{size}-{name}" for size in ("small", "deck") for name in data.SOURCES), "quick-language")
 # Size, framework and seed of the runs whose weights the course ships; both twins load them.
 SHIPPED = (("small", "torch", 0), ("quick", "torch", 0))
 

@@ -66,7 +66,7 @@ SIZES = {"deck": deck, "small": small, "quick": quick}
 TRAINING = {
     # A text of 60,000 symbols gives 29 steps an epoch.
     "quick": TextTraining(epochs=12, batch_size=32, window=64, learning_rate=1e-2, measured=128),
-    "long": TextTraining(epochs=3, batch_size=32, window=64, learning_rate=5e-3, measured=128),
+    "long": TextTraining(epochs=2, batch_size=8, window=64, learning_rate=1e-2, measured=128),
     "small": TextTraining(epochs=20, batch_size=32, window=128, learning_rate=4e-3),
     "deck": TextTraining(epochs=16, batch_size=32, window=128, learning_rate=2e-3),
 }

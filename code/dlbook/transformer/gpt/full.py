@@ -1,4 +1,4 @@
-"""The full run of the decoder: the same generated text as the recurrent network's, with as many parameters."""
+"""The full runs of the decoder: the same texts as the recurrent network's, with as many parameters."""
 import importlib
 
 from dlbook import data
@@ -6,7 +6,7 @@ from dlbook.train import recorded
 from dlbook.transformer.gpt import spec
 
 LONG = 1_000_000  # symbols of the generated language that the chapter's own small network learns from, not live but at leisure
-TASKS = ("quick-language",)
+TASKS = (*(f"small-{name}" for name in data.SOURCES), "quick-language")
 # Size, framework and seed of the runs whose weights the course ships; both twins load them.
 SHIPPED = (("small", "torch", 0), ("quick", "torch", 0))
 
