@@ -16,6 +16,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 FOREIGN = re.compile(r"^(?:https?:)?//")
 LOADS = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("audio", "src")}
+# The next frame, or false after so many milliseconds.
+FRAME = "(wait) => new Promise((done) => { requestAnimationFrame(() => done(true)); setTimeout(() => done(false), wait); })"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -128,6 +130,41 @@ def served(site, folder):
         server.shutdown()
 
 
+class Chromium:
+    """A browser that draws: one that makes no frames (a headless Chromium that starts badly) is ended and started again.
+
+    Without frames nothing comes into view, no widget is loaded, and a script that waits for the next frame waits for ever.
+
+    Args:
+        playwright: from `sync_playwright`.
+        path: the program.
+        starts: how often it may be started.
+    """
+
+    def __init__(self, playwright, path, starts=3):
+        self.launch = functools.partial(playwright.chromium.launch, executable_path=path, args=FLAGS)
+        self.left, self.running = starts - 1, self.launch()
+
+    def new_page(self, **options):
+        """An empty page of a browser that draws.
+
+        Raises:
+            RuntimeError: none of the browsers started makes a frame.
+        """
+        page = self.running.new_page(**options)
+        while not page.evaluate(FRAME, 5_000):
+            self.running.close()
+            if not self.left:
+                raise RuntimeError("Chromium draws nothing on this machine: it made no frame within 5 s, however often it was started.")
+            self.left, self.running = self.left - 1, self.launch()
+            page = self.running.new_page(**options)
+        return page
+
+    def close(self):
+        """End it."""
+        self.running.close()
+
+
 class Tab:
     """A browser tab that notes requests to other hosts (and stops them), bad answers and console messages."""
 
@@ -155,9 +192,10 @@ class Tab:
         """Opens a page, reads through it to the end, and waits for its widgets."""
         self.page.goto(self.base + name, wait_until="load")
         views = self.page.locator('script[type="application/vnd.jupyter.widget-view+json"]')
-        self.page.evaluate("""async () => {
-          for (let y = 0; y < document.body.scrollHeight; y += 800) { window.scrollTo(0, y); await new Promise(requestAnimationFrame); }
-        }""")
+        self.page.evaluate(f"""async () => {{
+          const frame = {FRAME};
+          for (let y = 0; y < document.body.scrollHeight; y += 800) {{ window.scrollTo(0, y); await frame(1000); }}
+        }}""")
         if views.count():
             self.page.wait_for_function("n => document.querySelectorAll('.widget-subarea > *').length >= n", arg=views.count(), timeout=20_000)
         self.page.evaluate("() => document.querySelectorAll('details').forEach((box) => { box.open = true; })")

@@ -42,7 +42,7 @@ def browser():
         pytest.fail(message, pytrace=False) if in_ci() else pytest.skip(message)
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=site_checks.FLAGS)
+        running = site_checks.Chromium(playwright, path)
         yield running
         running.close()
 
@@ -157,6 +157,45 @@ def test_a_bare_head_is_seen(what, pattern, copy):
     path = copy / "book" / f"no-{what}.html"
     path.write_text(html.replace("<title>Status &#8212; dlbook</title>", "<title></title>") if what == "title" else html.replace(pattern, "", 1))
     assert site_checks.bare_head(read_page(path), copy) == [f"no {what}"]
+
+
+class _Drawing:
+    """A browser that draws only from the n-th start on."""
+
+    def __init__(self, first):
+        self.first, self.starts, self.chromium = first, 0, self
+
+    def launch(self, **options):
+        self.starts += 1
+        return self
+
+    def new_page(self, **options):
+        return self
+
+    def evaluate(self, script, wait):
+        return self.starts >= self.first
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_a_browser_that_does_not_draw_is_started_again(first):
+    browser = _Drawing(first)
+    assert site_checks.Chromium(browser, "chromium").new_page() is browser and browser.starts == first
+
+
+def test_a_browser_that_never_draws_is_named():
+    with pytest.raises(RuntimeError, match="draws nothing"):
+        site_checks.Chromium(_Drawing(4), "chromium").new_page()
+
+
+def test_a_page_without_frames_does_not_hold_the_checks(browser):
+    page = browser.new_page()
+    assert page.evaluate(site_checks.FRAME, 5_000)
+    page.evaluate("() => { window.requestAnimationFrame = () => 0; }")
+    assert not page.evaluate(site_checks.FRAME, 50)
+    page.close()
 
 
 # ---------------------------------------------------------------- things that move
