@@ -430,10 +430,6 @@ class Told:
         return history
 
     @staticmethod
-    def measure(model, numbers, window):
-        return np.log(2) * len(numbers) + window
-
-    @staticmethod
     def generate(model, symbols, prompt, length, how, seed):
         return f"{prompt} {length} {how.temperature} {seed}"
 
@@ -444,7 +440,7 @@ def test_what_is_recorded(epochs, written, capsys):
     record = recorded.train(Told, None, TINY, text, training, 5)
     first = text.symbols.characters[text.validation[0]]
     assert record["samples"] == [{"epoch": epoch, "text": f"{first} 400 0.8 5"} for epoch in written]
-    assert record["metrics"] == {"loss": 1 / epochs, "val_loss": np.log(2) * 11 + 8, "val_bits": pytest.approx(11 + 8 / np.log(2))}
+    assert record["metrics"] == {"loss": 1 / epochs, "val_loss": 2 / epochs, "val_bits": pytest.approx(2 / epochs / np.log(2))}
     assert len(record["history"]["loss"]) == epochs and record["files"] == ()
     assert rnn.Architecture(**record["architecture"]) == TINY and TextTraining(**record["training"]) == training
     assert len(capsys.readouterr().out.splitlines()) == len(written)

@@ -16,7 +16,6 @@ NAMES = {
     "SimpleRNN": {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias"},
     "LSTM": {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias"},
     "GRU": {"kernel": "weight_ih", "recurrent_kernel": "weight_hh", "bias": "bias"},
-    "Embedding": {"embeddings": "weight"},
     "Positions": {"embeddings": "weight"},
     "ReversibleEmbedding": {"embeddings": "weight"},
     "LayerNormalization": {"gamma": "weight", "beta": "bias"},
@@ -141,6 +140,35 @@ def gates(kind, array, axis=0):
         return array
     first, second, candidate = np.split(array, 3, axis)
     return np.concatenate([second, first, candidate], axis)
+
+
+def recurrent_to_torch(values):
+    """Weights of a recurrent layer under PyTorch's names, with its two biases: those of a GRU, or the one and zeros.
+
+    Args:
+        values: dict of `weight_ih`, `weight_hh` and `bias`.
+
+    Returns:
+        dict of PyTorch's name to array.
+    """
+    bias = np.asarray(values["bias"])
+    first, second = bias if bias.ndim > 1 else (bias, np.zeros_like(bias))
+    return {"weight_ih_l0": values["weight_ih"], "weight_hh_l0": values["weight_hh"], "bias_ih_l0": first, "bias_hh_l0": second}
+
+
+def recurrent_from_torch(values, gru):
+    """Arrays of a recurrent layer's weights, or gradients of them, under PyTorch's names in the exchange format.
+
+    Args:
+        values: dict of PyTorch's name to array.
+        gru: whether both biases are learnt; else the second one is left out.
+
+    Returns:
+        dict of `weight_ih`, `weight_hh` and `bias`.
+    """
+    first = values["bias_ih_l0"]
+    return {"weight_ih": values["weight_ih_l0"], "weight_hh": values["weight_hh_l0"],
+            "bias": np.stack([first, values["bias_hh_l0"]]) if gru else first}
 
 
 def _variables(model):

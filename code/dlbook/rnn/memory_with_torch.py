@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from dlbook.parity import layout
 from dlbook.rnn import memory
 from dlbook.rnn.cells import spec, with_torch
 from dlbook.train import initial
@@ -131,9 +132,8 @@ def score(model, task, n=500, seed=0):
 
 def weights_of(model):
     """The weights of its recurrent layer in the exchange format: dict of name to float64 array."""
-    state = {name.removesuffix("_l0"): p.detach().double().numpy().copy() for name, p in model.cell.named_parameters()}
-    first, second = state.pop("bias_ih"), state.pop("bias_hh")
-    return state | {"bias": np.stack([first, second]) if isinstance(model.cell, nn.GRU) else first}
+    return layout.recurrent_from_torch(
+        {name: p.detach().double().numpy().copy() for name, p in model.cell.named_parameters()}, model.cell.mode == "GRU")
 
 
 # ---------------------------------------------------------------- image to sequence

@@ -50,10 +50,8 @@ def _one(name, shape, seed, forget):
     if name.endswith(".weight_hh"):
         units = shape[1]
         return np.concatenate([orthogonal(rng, units) for _ in range(shape[0] // units)])
-    if name.endswith(".weight_ih"):
-        # Keras' way: all gates together make the fan-out.
-        return initial.glorot_uniform(rng, shape)
-    if len(shape) > 1 and name.endswith(".weight"):
+    if not name.endswith(".bias"):
+        # Keras' way: all gates of a layer together make the fan-out.
         return initial.glorot_uniform(rng, shape)
     bias = np.zeros(shape)
     if name.startswith("lstm"):

@@ -51,18 +51,22 @@ def probabilities(logits, sampling=None):
     # p_i = exp(z_i / T) / sum_j exp(z_j / T)
     with np.errstate(over="ignore"):  # a tiny temperature: minus infinity, probability 0
         p = np.exp((z - z.max()) / sampling.temperature)
-    order = np.argsort(-z, kind="stable")  # among equals the first
     if sampling.top_k is not None:
-        p[order[sampling.top_k:]] = 0
+        p[_best_first(z)[sampling.top_k:]] = 0
     p /= p.sum()
     # All of them reach 1, but rounded they may do so too early.
     if sampling.top_p is not None and sampling.top_p < 1:
         # The smallest set of best symbols whose probability reaches top_p:
         # what comes before a symbol does not reach it yet.
+        order = _best_first(z)
         before = np.concatenate([[0.0], np.cumsum(p[order])[:-1]])
         p[order[before >= sampling.top_p]] = 0
         p /= p.sum()
     return p
+
+
+def _best_first(z):
+    return np.argsort(-z, kind="stable")  # among equals the first
 
 
 def _checked(logits):

@@ -28,10 +28,7 @@ def cell_layer(a, seed=0, weights=None, dtype="float32"):
     layer = LAYERS[a.cell](a.inputs, a.units, batch_first=True, dtype=getattr(torch, initial.precision(dtype)))
     values = spec.draw(a, seed) if weights is None else weights
     layout.check(values, spec.weight_shapes(a))
-    bias = np.asarray(values["bias"])
-    both = bias if a.cell == "gru" else (bias, np.zeros_like(bias))
-    named = {"weight_ih_l0": values["weight_ih"], "weight_hh_l0": values["weight_hh"], "bias_ih_l0": both[0], "bias_hh_l0": both[1]}
-    layer.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in named.items()})
+    layer.load_state_dict({name: torch.tensor(np.asarray(value)) for name, value in layout.recurrent_to_torch(values).items()})
     layer.bias_hh_l0.requires_grad_(a.cell == "gru")
     return layer
 
@@ -56,6 +53,5 @@ def gradients(layer, x, dh):
     inputs = torch.tensor(x, dtype=layer.weight_ih_l0.dtype, requires_grad=True)
     layer.zero_grad()
     (layer(inputs)[0] * torch.as_tensor(dh)).sum().backward()
-    found = {name.removesuffix("_l0"): p.grad.numpy() for name, p in layer.named_parameters() if p.grad is not None}
-    first, second = found.pop("bias_ih"), found.pop("bias_hh", None)
-    return inputs.grad.numpy(), found | {"bias": first if second is None else np.stack([first, second])}
+    found = {name: p.grad.numpy() for name, p in layer.named_parameters() if p.grad is not None}
+    return inputs.grad.numpy(), layout.recurrent_from_torch(found, layer.mode == "GRU")

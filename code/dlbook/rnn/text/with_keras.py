@@ -2,17 +2,14 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.layers import GRU, LSTM, Dense, Dropout, SimpleRNN
+from keras.layers import Dense, Dropout
 
-from dlbook import runs
-from dlbook.data import Symbols
 from dlbook.parity import layout
+from dlbook.rnn.cells import with_keras as cells
 from dlbook.rnn.text import spec
 from dlbook.text import sampling
-from dlbook.train import initial, windows
+from dlbook.train import initial, recorded, windows
 from dlbook.train import text_with_keras as train
-
-LAYERS = {"rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
 
 
 def text_network(a, seed=0, weights=None, dtype="float32"):
@@ -34,8 +31,8 @@ def text_network(a, seed=0, weights=None, dtype="float32"):
     symbols = keras.Input((None,), dtype="int32", name="symbols")
     x = keras.ops.one_hot(symbols, a.symbols, dtype=dtype)  # B, T, V
     for k, name in enumerate(a.names):
-        layer = LAYERS[a.cell](a.units, return_sequences=True, return_state=True,
-                               name=name, **options)
+        layer = cells.LAYERS[a.cell](a.units, return_sequences=True,
+                                     return_state=True, name=name, **options)
         x, *_ = layer(x)  # B, T, D
         x = Dropout(a.dropout, seed=seed + k, name=f"dropout{k + 1}", **options)(x)
     logits = Dense(a.symbols, name="logits", **options)(x)  # B, T, V
@@ -180,6 +177,4 @@ def load(task="shakespeare", size="small"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("rnn/text", f"{size}-{task}")
-    about = runs.about(path)
-    return text_network(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])
+    return recorded.load("rnn/text", text_network, spec, task, size)

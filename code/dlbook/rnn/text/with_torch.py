@@ -4,15 +4,15 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from dlbook import profile, runs
-from dlbook.data import Symbols
+from dlbook import profile
 from dlbook.parity import layout
+from dlbook.rnn.cells import with_torch as cells
 from dlbook.rnn.text import spec
 from dlbook.text import sampling
-from dlbook.train import initial, windows
+from dlbook.train import initial, recorded, windows
 from dlbook.train import text_with_torch as train
 
-LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+STEPS = {"rnn": torch.rnn_tanh_cell, "lstm": torch.lstm_cell, "gru": torch.gru_cell}
 
 
 class _TextNetwork(nn.Module):
@@ -22,7 +22,7 @@ class _TextNetwork(nn.Module):
         super().__init__()
         self.a, inputs = a, a.symbols
         for name in a.names:
-            self.add_module(name, LAYERS[a.cell](inputs, a.units, batch_first=True))
+            self.add_module(name, cells.LAYERS[a.cell](inputs, a.units, batch_first=True))
             inputs = a.units
         self.dropout = nn.Dropout(a.dropout)
         self.logits = nn.Linear(a.units, a.symbols)
@@ -68,11 +68,14 @@ def _to_torch(weights, a):
     """The exchange format under PyTorch's names, with its two biases."""
     state = {name: value for name, value in weights.items() if name.startswith("logits")}
     for layer in a.names:
-        bias = np.asarray(weights[f"{layer}.bias"])
-        both = bias if a.cell == "gru" else (bias, np.zeros_like(bias))
-        state |= {f"{layer}.weight_ih_l0": weights[f"{layer}.weight_ih"], f"{layer}.weight_hh_l0": weights[f"{layer}.weight_hh"],
-                  f"{layer}.bias_ih_l0": both[0], f"{layer}.bias_hh_l0": both[1]}
+        own = layout.recurrent_to_torch(_of(weights, layer))
+        state |= {f"{layer}.{name}": value for name, value in own.items()}
     return state
+
+
+def _of(values, layer):
+    """The entries of one layer, without its name."""
+    return {name.removeprefix(f"{layer}."): value for name, value in values.items() if name.startswith(f"{layer}.")}
 
 
 def exchange(model, values):
@@ -87,9 +90,8 @@ def exchange(model, values):
     """
     state = {}
     for layer in model.a.names:
-        bias = values[f"{layer}.bias_ih_l0"]
-        state |= {f"{layer}.weight_ih": values[f"{layer}.weight_ih_l0"], f"{layer}.weight_hh": values[f"{layer}.weight_hh_l0"],
-                  f"{layer}.bias": np.stack([bias, values[f"{layer}.bias_hh_l0"]]) if model.a.cell == "gru" else bias}
+        own = layout.recurrent_from_torch(_of(values, layer), model.a.cell == "gru")
+        state |= {f"{layer}.{name}": value for name, value in own.items()}
     return state | {name: values[name] for name in ("logits.weight", "logits.bias")}
 
 
@@ -146,14 +148,26 @@ class Reader:
     """
 
     def __init__(self, model):
-        self.model, self.states = model.eval(), None
+        # Single steps: the layers' fused kernels prepare their weights at each call, which takes longer than one symbol.
+        self.step, self.logits = STEPS[model.a.cell], model.logits
+        self.symbols = torch.eye(model.a.symbols, dtype=model.logits.weight.dtype, device=train.device(model))
+        self.weights = [list(getattr(model, name).parameters()) for name in model.a.names]
+        state = self.symbols.new_zeros(1, model.a.units)
+        self.states = [(state, state) if model.a.cell == "lstm" else state] * model.a.layers
 
     def __call__(self, numbers):
         """Read on: symbols (T,) -> logits (V,) of the next one."""
         with torch.inference_mode():
-            device = self.model.logits.weight.device
-            logits, self.states = self.model(torch.as_tensor(numbers, device=device)[None], self.states)
-        return logits[0, -1].cpu().numpy()
+            for number in numbers:
+                x = self._read(self.symbols[None, number])  # 1, D
+            return self.logits(x)[0].cpu().numpy()
+
+    def _read(self, x):
+        """One symbol (1, V) through all layers -> the last one's output (1, D)."""
+        for k, weights in enumerate(self.weights):
+            self.states[k] = self.step(x, self.states[k], *weights)
+            x = self.states[k][0] if isinstance(self.states[k], tuple) else self.states[k]
+        return x
 
 
 def generate(model, symbols, prompt, length, how=None, seed=0):
@@ -190,6 +204,4 @@ def load(task="shakespeare", size="small"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("rnn/text", f"{size}-{task}")
-    about = runs.about(path)
-    return text_network(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])
+    return recorded.load("rnn/text", text_network, spec, task, size)

@@ -2,13 +2,10 @@
 import importlib
 
 from dlbook import data
-from dlbook.train import recorded
 from dlbook.transformer.gpt import spec
+from dlbook.train import recorded
 
-LONG = 1_000_000  # symbols of the generated language that the chapter's own small network learns from, not live but at leisure
 TASKS = (*(f"small-{name}" for name in data.SOURCES), "quick-language")
-# Size, framework and seed of the runs whose weights the course ships; both twins load them.
-SHIPPED = (("small", "torch", 0), ("quick", "torch", 0))
 
 
 def run(framework, seed, folder, task):
@@ -21,12 +18,7 @@ def run(framework, seed, folder, task):
         task: `<size>-<text>`, one of `TASKS`; nothing is downloaded for the generated language.
 
     Returns:
-        dict of `files`, `metrics`, `history` (one value an epoch), `architecture` and `samples` (epoch and text).
+        dict of `files`, `metrics`, `history` (one value an epoch), `architecture`, `training` and `samples` (epoch and text).
     """
-    size, _, name = task.partition("-")
     twin = importlib.import_module(f"dlbook.transformer.gpt.with_{framework}")
-    text = data.language(LONG) if name == "language" else data.text(name)
-    a = spec.SIZES[size](len(text.symbols))
-    model = twin.gpt(a, seed)
-    return recorded.train(twin, model, a, text, spec.TRAINING["long" if name == "language" else size], seed,
-                          folder / f"{task}.safetensors" if (size, framework, seed) in SHIPPED else None)
+    return recorded.run(twin, twin.gpt, spec, framework, seed, folder, task)

@@ -5,11 +5,9 @@ import tensorflow as tf
 from keras import ops
 from keras.layers import Dense, Dropout, LayerNormalization, ReversibleEmbedding
 
-from dlbook import runs
-from dlbook.data import Symbols
 from dlbook.parity import layout
 from dlbook.text import sampling
-from dlbook.train import initial, windows
+from dlbook.train import initial, recorded, windows
 from dlbook.train import text_with_keras as train
 from dlbook.transformer.gpt import spec
 
@@ -267,6 +265,4 @@ def load(task="shakespeare", size="small"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("transformer/gpt", f"{size}-{task}")
-    about = runs.about(path)
-    return gpt(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])
+    return recorded.load("transformer/gpt", gpt, spec, task, size)

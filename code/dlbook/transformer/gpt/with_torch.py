@@ -4,11 +4,10 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from dlbook import profile, runs
-from dlbook.data import Symbols
+from dlbook import profile
 from dlbook.parity import layout
 from dlbook.text import sampling
-from dlbook.train import initial, windows
+from dlbook.train import initial, recorded, windows
 from dlbook.train import text_with_torch as train
 from dlbook.transformer.gpt import spec
 
@@ -255,6 +254,4 @@ def load(task="shakespeare", size="small"):
     Raises:
         FileNotFoundError: no checkpoint is shipped for it.
     """
-    path = runs.checkpoint("transformer/gpt", f"{size}-{task}")
-    about = runs.about(path)
-    return gpt(spec.Architecture(**about["architecture"]), weights=runs.load_weights(path)), Symbols(about["symbols"])
+    return recorded.load("transformer/gpt", gpt, spec, task, size)
