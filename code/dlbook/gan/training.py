@@ -146,6 +146,7 @@ def play(step, turns, training, on_step=None, on_measure=None, label="training, 
         on_measure: called as on_measure(step) after each `training.measured` turns and after the last.
         label: of the progress line.
         progress: show it.
+        first: turns that were played before, by a training that goes on.
 
     Returns:
         dict of `discriminator` and `generator`: one loss a turn.
