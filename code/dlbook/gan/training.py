@@ -135,7 +135,8 @@ def batches(n, training, seed, first=0):
         yield np.stack(chosen)
 
 
-def play(step, turns, training, on_step=None, on_measure=None, label="training, part", progress=True):
+def play(step, turns, training, on_step=None, on_measure=None, label="training, part", progress=True,
+         first=0):
     """Play turn after turn, watch that the losses stay finite, and stop from time to time to measure.
 
     Args:
@@ -155,8 +156,8 @@ def play(step, turns, training, on_step=None, on_measure=None, label="training, 
         FloatingPointError: a loss became infinite or not a number.
     """
     history = {"discriminator": [], "generator": []}
-    with Progress(-(-training.steps // training.measured), label, progress) as bar:
-        for number, turn in enumerate(turns, 1):
+    with Progress(-(-(training.steps - first) // training.measured), label, progress) as bar:
+        for number, turn in enumerate(turns, first + 1):
             losses = [finite(loss, number) for loss in step(*turn)]
             for values, loss in zip(history.values(), losses):
                 values.append(loss)
