@@ -10,10 +10,11 @@ from dlbook.gan import training as game
 
 WATCHED = 64  # images by which the variety is measured
 SHOWN = 12  # of these, kept to be looked at
+LEARNT = 0.5  # share of real images' variety from which on a generator must not fall back
 COLLAPSED = 0.1  # images that differ less than this share of what real ones do are all the same to the eye
 
 
-class Collapse(RuntimeError):
+class Collapse(ArithmeticError):
     """The generator makes one image again and again."""
 
 
@@ -71,7 +72,7 @@ def train(player, real, images, training, seed=0, on_step=None, on_measure=None,
     chosen = enumerate(game.batches(len(real), training, seed, first), first)
     turns = ((real[batch], *game.drawn(training, player.a.latent_dim, seed, step)) for step, batch in chosen)
     try:
-        game.play(player.step, turns, training, session.after_step, session.measure, "the networks play, step", progress, first)
+        game.play(player.step, turns, training, session.after_step, session.measure, "the networks play, part", progress, first)
     except (FloatingPointError, Collapse) as error:
         player.restore(session.good)
         raise type(error)(f"{error} The weights of step {session.step} were put back.") from None
@@ -113,8 +114,9 @@ class _Session:
         if not np.isfinite(share):
             raise FloatingPointError(f"the generated images are no longer numbers at step {step}: the training has diverged; "
                                      "take a smaller learning rate.")
-        # At first every generator makes the same grey image.
-        if step >= self.training.steps / 4 and share < self.collapsed:
+        # At first every generator makes the same grey image, often for hundreds of steps.
+        learnt = max(self.history["variety"], default=0) >= LEARNT or step == self.training.steps
+        if learnt and share < self.collapsed:
             raise Collapse(f"the generator has collapsed at step {step}: its images differ by {share:.1%} of what real ones do; "
                            "take a smaller learning rate, another seed or another objective.")
 

@@ -73,7 +73,7 @@ class Architecture:
 
 
 published = Architecture(side=64, channels=3, width=128, latent_dim=100, kernel=5)
-small = Architecture(side=28, width=32, latent_dim=64)  # trained at leisure on MNIST
+small = Architecture(side=28, width=48, latent_dim=64)  # trained at leisure on MNIST
 quick = Architecture(side=28, width=16, latent_dim=32)  # trained live
 
 SIZES = {"published": published, "small": small, "quick": quick}
@@ -83,7 +83,7 @@ EPOCH = 937  # whole batches of 64 in MNIST's 60,000 images
 TRAINING = {
     # Rate and beta1 are the paper's (section 4).
     "quick": GanTraining(steps=800, batch_size=64, learning_rate=5e-4, average=0.98, measured=100),
-    "small": GanTraining(steps=20 * EPOCH, batch_size=64, learning_rate=2e-4, average=0.999, measured=EPOCH),
+    "small": GanTraining(steps=24 * EPOCH, batch_size=64, learning_rate=2e-4, average=0.999, measured=EPOCH),
 }
 
 
@@ -149,6 +149,9 @@ def discriminator_table(a):
     return [*rows, Row("logit", "dense", (1,), size, operations=size)]
 
 
+TABLES = {"generator": generator_table, "discriminator": discriminator_table}
+
+
 def _norm(name, shape):
     return Row(name, "norm", shape, 2 * shape[-1], 2 * shape[-1])
 
@@ -164,7 +167,8 @@ def weight_shapes(a):
         those that enlarge (I, O, H, W), matrices (out, in), batch normalisation (C,).
     """
     shapes = {}
-    for part, rows in (("generator", generator_table(a)), ("discriminator", discriminator_table(a))):
+    for part, table in TABLES.items():
+        rows = table(a)
         for before, row in zip(rows, rows[1:]):
             shapes |= {f"{part}.{row.name}.{name}": shape for name, shape in _shapes(part, before.shape, row, a.kernel).items()}
     return shapes
@@ -211,3 +215,16 @@ def with_average(weights):
     if any(name.startswith("averaged.") for name in weights):
         return weights
     return weights | {"averaged." + name.partition(".")[2]: value for name, value in weights.items() if name.startswith("generator.")}
+
+
+def averaged_alone(weights):
+    """Weights with the averaged generator in the generator's place, as they are shipped.
+
+    Args:
+        weights: dict of name to array, with entries `averaged.`.
+
+    Returns:
+        dict of name to array, with entries `generator.` and `discriminator.`.
+    """
+    kept = {name.replace("averaged.", "generator."): value for name, value in weights.items() if name.startswith("averaged.")}
+    return kept | {name: value for name, value in weights.items() if name.startswith("discriminator.")}

@@ -171,8 +171,8 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
         progress: show a progress line.
         path: file in which the training is kept at each measurement, and from which it goes on if it
             was interrupted, with the same result.
-        collapsed: from a quarter of the training on, images that differ less than this share of what
-            real ones do end it; 0 lets it go on.
+        collapsed: images that once were varied, or are the last, and differ less than this share of
+            what real ones do, end the training; 0 lets it go on.
 
     Returns:
         dict with one value a measurement: `step`, `discriminator` and `generator` (mean losses since the
