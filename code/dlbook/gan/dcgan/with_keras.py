@@ -196,7 +196,7 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
 def _state(gan, optimizers):
     state = weights_of(gan)
     for player, optimizer in zip(PLAYERS, optimizers):
-        state |= {f"{player}.adam.{k}": np.array(value) for k, value in enumerate(optimizer.variables)}
+        state |= {f"{player}.adam.{k}": np.asarray(value).copy() for k, value in enumerate(optimizer.variables)}
     return state
 
 
