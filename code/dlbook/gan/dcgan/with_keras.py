@@ -1,6 +1,4 @@
 """DCGAN in Keras."""
-from itertools import pairwise
-
 import keras
 import numpy as np
 from keras.layers import (
@@ -14,48 +12,49 @@ from dlbook.gan.dcgan import session, spec
 from dlbook.gan.objectives import with_keras as objectives
 from dlbook.parity import layout
 
+PARTS = ("generator", "discriminator", "averaged")
 PLAYERS = ("discriminator", "generator")  # in the order of their optimizers
 BATCH = 500  # images generated at once
 
 
-def up(filters, kernel, name):
+def _up(filters, kernel, name):
     """A fractionally strided convolution: N, H, W, C -> N, 2H, 2W, filters."""
     return Conv2DTranspose(filters, kernel, 2, "same", use_bias=False, name=name)
 
 
-def down(filters, kernel, name):
+def _down(filters, kernel, name):
     """A strided convolution: N, H, W, C -> N, H / 2, W / 2, filters."""
     return Conv2D(filters, kernel, 2, "same", use_bias=False, name=name)
 
 
-def norm(name):
+def _norm(name):
     """Batch normalisation of maps (N, H, W, C), with the settings of the twin."""
     return BatchNormalization(epsilon=spec.NORM.eps, momentum=spec.NORM.momentum, name=name)
 
 
-def generator(a, name="generator"):
+def generator(a):
     """Noise (N, z) -> images (N, H, W, C) in [-1, 1]."""
     first, side = a.maps[0], a.start
     layers = [
         Dense(first * side**2, use_bias=False, name="project"),
         Reshape((first, side, side)),
         Permute((2, 3, 1)),  # maps last
-        norm("project_norm"),
+        _norm("project_norm"),
         ReLU(),
     ]
     for k, maps in enumerate(a.maps[1:], 1):  # half the maps, twice the side
-        layers += [up(maps, a.kernel, f"up{k}"), norm(f"up{k}_norm"), ReLU()]
-    layers += [up(a.channels, a.kernel, "image"), Activation("tanh")]
-    return keras.Sequential([_input(a.latent_dim), *layers], name=name)
+        layers += [_up(maps, a.kernel, f"up{k}"), _norm(f"up{k}_norm"), ReLU()]
+    layers += [_up(a.channels, a.kernel, "image"), Activation("tanh")]
+    return keras.Sequential([_input(a.latent_dim), *layers], name="generator")
 
 
 def discriminator(a):
     """Images (N, H, W, C) in [-1, 1] -> logits (N, 1), positive for what is taken for real."""
     layers = []
     for k, maps in enumerate(reversed(a.maps), 1):  # half the side
-        layers.append(down(maps, a.kernel, f"down{k}"))
+        layers.append(_down(maps, a.kernel, f"down{k}"))
         if k > 1:  # no normalisation of the image
-            layers.append(norm(f"down{k}_norm"))
+            layers.append(_norm(f"down{k}_norm"))
         layers.append(LeakyReLU(spec.SLOPE))
     layers += [Flatten(), Dense(1, use_bias=False, name="logit")]
     image = _input(a.side, a.side, a.channels)
@@ -76,7 +75,7 @@ class DCGAN:
     def __init__(self, a):
         self.a = a
         self.generator, self.discriminator = generator(a), discriminator(a)
-        self.averaged = generator(a, "averaged")
+        self.averaged = generator(a)
 
 
 def dcgan(a=spec.quick, seed=0, weights=None, dtype="float32"):
@@ -105,11 +104,7 @@ def weights_of(gan):
 
     Those of the averaged generator stand under `averaged.`.
     """
-    return {f"{part.name}.{name}": value for part in _parts(gan) for name, value in layout.from_keras(part).items()}
-
-
-def _parts(gan):
-    return gan.generator, gan.discriminator, gan.averaged
+    return {f"{part}.{name}": value for part in PARTS for name, value in layout.from_keras(getattr(gan, part)).items()}
 
 
 def put_back(gan, weights):
@@ -124,9 +119,9 @@ def put_back(gan, weights):
     """
     whole = spec.with_average(weights)
     layout.check(whole, {name: value.shape for name, value in weights_of(gan).items()})
-    for part in _parts(gan):
-        own = {name.partition(".")[2]: value for name, value in whole.items() if name.startswith(part.name + ".")}
-        layout.to_keras(part, own)
+    for part in PARTS:
+        own = {name.partition(".")[2]: value for name, value in whole.items() if name.startswith(part + ".")}
+        layout.to_keras(getattr(gan, part), own)
 
 
 def to_inputs(gan, images):

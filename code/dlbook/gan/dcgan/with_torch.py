@@ -19,7 +19,7 @@ PLAYERS = ("discriminator", "generator")  # in the order of their optimizers
 BATCH = 500  # images generated at once
 
 
-class Up(nn.ConvTranspose2d):
+class _Up(nn.ConvTranspose2d):
     """A fractionally strided convolution: N, channels, H, W -> N, filters, 2H, 2W.
 
     Padded as TensorFlow pads: of a kernel of 5 x 5, the odd row and column hang over below and to the right.
@@ -34,7 +34,7 @@ class Up(nn.ConvTranspose2d):
         return super().forward(x)[:, :, :2 * height, :2 * width]
 
 
-def down(channels, filters, kernel):
+def _down(channels, filters, kernel):
     """A strided convolution: N, channels, H, W -> N, filters, H / 2, W / 2."""
     return conv(channels, filters, kernel, 2, "same" if kernel % 2 else kernel // 2 - 1)
 
@@ -49,10 +49,10 @@ def generator(a):
         project_relu=nn.ReLU(),
     )
     for k, (before, after) in enumerate(pairwise(a.maps), 1):  # half the maps,
-        layers[f"up{k}"] = Up(before, after, a.kernel)  # twice the side
+        layers[f"up{k}"] = _Up(before, after, a.kernel)  # twice the side
         layers[f"up{k}_norm"] = Norm(after, spec.NORM)
         layers[f"up{k}_relu"] = nn.ReLU()
-    layers["image"] = Up(a.maps[-1], a.channels, a.kernel)  # no normalisation
+    layers["image"] = _Up(a.maps[-1], a.channels, a.kernel)  # no normalisation
     layers["tanh"] = nn.Tanh()
     return nn.Sequential(layers)
 
@@ -61,7 +61,7 @@ def discriminator(a):
     """Images (N, C, H, W) in [-1, 1] -> logits (N, 1), positive for what is taken for real."""
     layers, maps = OrderedDict(), [a.channels, *reversed(a.maps)]
     for k, (before, after) in enumerate(pairwise(maps), 1):  # half the side
-        layers[f"down{k}"] = down(before, after, a.kernel)
+        layers[f"down{k}"] = _down(before, after, a.kernel)
         if k > 1:  # no normalisation of the image
             layers[f"down{k}_norm"] = Norm(after, spec.NORM)
         layers[f"down{k}_relu"] = nn.LeakyReLU(spec.SLOPE)
