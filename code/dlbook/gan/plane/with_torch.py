@@ -46,14 +46,16 @@ class PlaneGan(nn.Module):
 
     Args:
         a: spec.Architecture.
+        dtype: `float32` or `float64`.
     """
 
-    def __init__(self, a):
+    def __init__(self, a, dtype):
         super().__init__()
         judging = SpectralDense if a.spectral else nn.Linear
         self.a = a
         self.generator = _dense(a, nn.Linear, a.latent_dim, "point", 2)
         self.discriminator = _dense(a, judging, 2, "logit", 1)
+        self.to(getattr(torch, dtype))
 
 
 def _dense(a, layer, inputs, last, outputs):
@@ -82,7 +84,7 @@ def plane_gan(a=spec.ARCHITECTURE, seed=0, weights=None, dtype="float32"):
     Raises:
         ValueError: the weights belong to another network, or an unknown dtype.
     """
-    gan = PlaneGan(a).to(profile.torch_device(), getattr(torch, initial.precision(dtype)))
+    gan = PlaneGan(a, initial.precision(dtype)).to(profile.torch_device())
     values = spec.draw(a, seed) if weights is None else weights
     layout.check(values, spec.weight_shapes(a))
     gan.load_state_dict({name: torch.tensor(np.asarray(values[layout.flat(name)])) for name in gan.state_dict()})
