@@ -415,3 +415,75 @@ def test_variety_is_the_squared_distance_of_two_images():
     pairs = ((some[:150] - some[150:]) ** 2).sum((1, 2)).mean()
     assert session.variety(some) == pytest.approx(pairs, rel=0.05)
     assert session.variety(some[[0, 0, 0]]) < 1e-20
+
+
+# the full run
+
+@pytest.fixture
+def small_run(monkeypatch, tmp_path):
+    """A full run of a few steps on a hundred embedded digits."""
+    from dlbook import data
+
+    digits = data.digits("quick")
+    few = data.Labelled("few digits", "none", digits.train_images[:100], digits.train_labels[:100], digits.test_images[:60], digits.test_labels[:60])
+    monkeypatch.setattr(data, "digits", lambda _: few)
+    monkeypatch.setattr(spec, "small", spec.Architecture(width=2, latent_dim=6))
+    # A large rate: after twelve steps some images differ, and nothing has collapsed.
+    monkeypatch.setitem(spec.TRAINING, "small", GanTraining(steps=12, batch_size=20, learning_rate=0.05, average=0.1, measured=4))
+    monkeypatch.setattr(session, "COLLAPSED", 0)
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    for name, value in {"ALONG": 20, "LAST": 50, "DRAWN": (1, 2), "COMPARED": 10}.items():
+        monkeypatch.setattr(full, name, value)
+    return few
+
+
+@pytest.mark.parametrize("framework", IDS)
+def test_a_full_run_is_measured_along_the_way(small_run, tmp_path, framework, capsys):
+    folder = tmp_path / "runs" / "gan" / "dcgan"
+    result = full.run(framework, 0, folder, "mnist")
+    assert result["history"]["step"] == [4, 8, 12] and {len(values) for values in result["history"].values()} == {3}
+    measures = {"frechet", "precision", "recall", "classes", "diversity", "confident", "agreement"}
+    assert measures | {"discriminator", "generator", "variety"} <= result["history"].keys() and "samples" not in result["history"]
+    assert measures | {"nearest"} == result["metrics"].keys() and measures == result["reference"].keys()
+    assert result["reference"]["frechet"] < result["metrics"]["frechet"] and "resumed" not in result
+    assert result["parameters"] == {part: totals(table(spec.small)).parameters for part, table in spec.TABLES.items()}
+    assert not full.unfinished("mnist", framework, 0).exists() and capsys.readouterr().out.count("frechet") == 3
+    shipped = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    assert shipped == ({"mnist.safetensors", "mnist-samples.png", "mnist-nearest.png"} if framework == "torch" else set())
+
+
+def test_both_twins_load_what_is_shipped(small_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    folder = tmp_path / "runs" / "gan" / "dcgan"
+    with pytest.raises(FileNotFoundError, match="no weights are shipped.*make full RUN=gan/dcgan TASK=mnist"):
+        with_torch.load()
+    gan = with_torch.dcgan(spec.small, 1)
+    weights = with_torch.weights_of(gan)
+    weights = weights | {name: value * 10 for name, value in weights.items() if name.startswith("averaged.") and value.ndim > 1}
+    full.ship(weights, [np.zeros((12, 28, 28), np.uint8)] * 3, np.zeros((12, 28, 28)), small_run.train_images, folder, "mnist", 0)
+    k, t = (twin.load() for twin in TWINS)
+    assert compare.difference(with_keras.sample(k, 5), with_torch.sample(t, 5)) <= 1e-5
+    with_torch.put_back(gan, weights)
+    assert compare.difference(with_torch.sample(gan, 5), with_torch.sample(t, 5)) < 1e-2  # half precision
+
+
+def test_an_interrupted_full_run_goes_on(small_run, tmp_path, monkeypatch):
+    whole, seen = full.run("torch", 1, tmp_path, "mnist"), []
+    quality = full.measure.quality
+
+    def interrupted(*words):
+        seen.append(words)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return quality(*words)
+
+    monkeypatch.setattr(full.measure, "quality", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        full.run("torch", 1, tmp_path, "mnist")
+    again = full.run("torch", 1, tmp_path, "mnist")
+    assert again.pop("resumed") == 4 and again == whole
+
+
+def test_novelty_tells_copies_from_new_images(small_run):
+    assert full.novelty(small_run.train_images[:10], small_run) == 0
+    assert full.novelty(small_run.test_images, small_run) == 1
