@@ -37,7 +37,7 @@ def test_samples_follow_the_density(name):
 @pytest.mark.parametrize("name", PLANES)
 def test_samples_belong_to_all_modes_equally(name):
     p = PLANES[name]
-    modes = p.mode_of(p.sample(np.random.default_rng(1), 50_000))
+    modes = p.mode_of(p.sample(np.random.default_rng(1), 20_000))
     counts = np.bincount(modes[modes >= 0], minlength=p.modes) / 20_000
     assert p.modes == MODES[name] and p.shares.sum() == pytest.approx(1)
     assert abs(counts - p.shares).max() < 0.01

@@ -1,4 +1,5 @@
 """The adversarial network on the plane: counts, equal twins step by step, fields and forces, measures known exactly, collapse and its remedies."""
+import functools
 import inspect
 from dataclasses import replace
 
@@ -92,8 +93,9 @@ def test_a_spectral_layer_stretches_nothing(which):
 
 # ---------------------------------------------------------------- the turns
 
-def played(which, game, a, count=1, plant=None):
-    """Losses of each turn, the weights after the last, and the gradients of the last turn's two updates."""
+@functools.cache
+def played(which, game, a, count, plant=None):
+    """Losses of all turns, the weights after the last, and the averaged generator's."""
     gan = twins(a)[which]
     if plant:
         plant(gan)
@@ -219,9 +221,9 @@ def test_the_twins_train_alike(name):
 @pytest.mark.parametrize("which", TWINS)
 def test_same_seed_same_game(which):
     runs = []
-    for seed in (0, 0, 1):
-        gan = TWINS[which].plane_gan(SMALL["plain"], seed)
-        runs.append(TWINS[which].fit(gan, RING, GAME, seed, progress=False))
+    for seed in (1, 1, 0):
+        gan = TWINS[which].plane_gan(SMALL["plain"])
+        runs.append(TWINS[which].fit(gan, RING, replace(GAME, steps=1), seed, progress=False))
     assert runs[0] == runs[1] != runs[2]
 
 
@@ -348,5 +350,5 @@ def test_the_collapse_and_a_remedy():
     found = {}
     for name in ("nonsaturating", "spectral"):
         gan = with_keras.plane_gan(spec.ARCHITECTURES[name])
-        found[name] = with_keras.fit(gan, RING, replace(spec.TRAINING[name], steps=600), progress=False)["modes"][-1]
+        found[name] = with_keras.fit(gan, RING, replace(spec.TRAINING[name], steps=600, measured=600), progress=False)["modes"][0]
     assert found["nonsaturating"] <= 4 and found["spectral"] == 8
