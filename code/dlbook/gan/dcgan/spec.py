@@ -83,7 +83,7 @@ EPOCH = 937  # whole batches of 64 in MNIST's 60,000 images
 TRAINING = {
     # beta1 is the paper's (section 4), and so would be a rate of 2e-4, with which a generator this small stays grey for an epoch.
     "quick": GanTraining(steps=800, batch_size=64, learning_rate=5e-4, average=0.98, measured=100),
-    "small": GanTraining(steps=20 * EPOCH, batch_size=64, learning_rate=5e-4, average=0.995, measured=EPOCH),
+    "small": GanTraining(steps=14 * EPOCH, batch_size=64, learning_rate=5e-4, average=0.995, measured=EPOCH),
 }
 
 
