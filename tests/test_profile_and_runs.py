@@ -203,7 +203,7 @@ def test_shipped_records_are_whole(system):
     found = runs.records(system)
     for record in found:
         assert FIELDS <= record.keys() and record["profile"] == "full" and not record["commit"].endswith("-dirty")
-        assert all(len(values) == len(record["history"]["loss"]) for values in record["history"].values())
+        assert len({len(values) for values in record["history"].values()}) <= 1  # one value an epoch, or a measurement, each
         assert all(len(checksum) == 64 for checksum in record["data"].values())
         # The search trains on the digits that come with scikit-learn, whose version stands in the record; a language is generated.
         assert record["data"] or system == "cnn/search" or record["task"] == "quick-language"

@@ -237,7 +237,7 @@ def main(arguments=None):
     try:
         for task, framework, seed in itertools.product(options.task or known or (None,), options.framework, options.seed):
             _one(options.system, framework, seed, task)
-    except (DataError, ValueError, OSError) as error:
+    except (DataError, ValueError, ArithmeticError, OSError) as error:
         print(f"dlbook: {error}", file=sys.stderr)
         return 1
     return 0

@@ -9,6 +9,7 @@ import numpy as np
 # Keras' name of a weight -> PyTorch's, for each kind of layer.
 NAMES = {
     "Conv2D": {"kernel": "weight", "bias": "bias"},
+    "Conv2DTranspose": {"kernel": "weight", "bias": "bias"},
     "DepthwiseConv2D": {"kernel": "weight", "bias": "bias"},
     "Dense": {"kernel": "weight", "bias": "bias"},
     "BatchNormalization": {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"},
@@ -23,7 +24,9 @@ NAMES = {
     "PartialConv": {"weight": "weight", "bias": "bias"},
     "Subsampling": {"weight": "weight", "bias": "bias"},
     "GaussianUnits": {"kernel": "weight"},
+    "SpectralDense": {"kernel": "weight", "bias": "bias", "direction": "direction"},
 }
+CONVOLUTIONS = ("Conv2D", "Conv2DTranspose")
 RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 
 
@@ -35,8 +38,8 @@ def from_keras(model, values=None):
         values: list of arrays in the order of `model.weights`; None takes the weights themselves.
 
     Returns:
-        dict of `<layer>.<weight>` to array: convolutions (O, I, H, W), dense layers (out, in), recurrent layers (gates x units, in),
-        embeddings (number, dimensions), the others (C,).
+        dict of `<layer>.<weight>` to array: convolutions (O, I, H, W), transposed ones (I, O, H, W), dense layers (out, in),
+        recurrent layers (gates x units, in), embeddings (number, dimensions), the others (C,).
 
     Raises:
         TypeError: a layer with weights whose layout is not known here.
@@ -94,15 +97,15 @@ def kernel(kind, array, maps=None):
     """A kernel of Keras in PyTorch's layout.
 
     Args:
-        kind: `Conv2D`, `DepthwiseConv2D` or `Dense`.
-        array: (H, W, I, O), (H, W, C, M) or (in, out).
+        kind: `Conv2D`, `Conv2DTranspose`, `DepthwiseConv2D` or `Dense`.
+        array: (H, W, I, O), (H, W, O, I), (H, W, C, M) or (in, out).
         maps: (H, W, C) of the feature maps that a dense layer reads flattened; None when it reads a vector.
 
     Returns:
-        (O, I, H, W), (C * M, 1, H, W) or (out, in) array.
+        (O, I, H, W), (I, O, H, W), (C * M, 1, H, W) or (out, in) array.
     """
-    if kind == "Conv2D":
-        return array.transpose(3, 2, 0, 1)  # H, W, I, O -> O, I, H, W
+    if kind in CONVOLUTIONS:
+        return array.transpose(3, 2, 0, 1)  # H, W, I, O -> O, I, H, W; a transposed one's H, W, O, I -> I, O, H, W
     if kind == "DepthwiseConv2D":
         height, width, channels, each = array.shape
         return array.transpose(2, 3, 0, 1).reshape(channels * each, 1, height, width)
@@ -202,7 +205,7 @@ def _next_dense(layer):
 
 
 def _kernel_back(kind, weight, maps, shape):
-    if kind == "Conv2D":
+    if kind in CONVOLUTIONS:
         return weight.transpose(2, 3, 1, 0)  # O, I, H, W -> H, W, I, O
     if kind == "DepthwiseConv2D":
         height, width, channels, each = shape

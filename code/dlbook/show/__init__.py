@@ -8,10 +8,12 @@ from dlbook.show.gates import cells, gates
 from dlbook.show.network import network
 from dlbook.show.page import quiz, table
 from dlbook.show.pick import Point, pick
+from dlbook.show.plane import Scene, coverage, lattice, points, scenes
 from dlbook.show.texts import agreement, learning, next_symbols, one_hot, orders, pages, sample_html, samples
 from dlbook.show.unrolled import unrolled
 from dlbook.show.widgets import frames, verdict
 
-__all__ = ["Point", "agreement", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat", "confusion", "curves",
-           "diagram", "display_png", "figure", "frames", "gates", "grid", "learning", "mistakes", "network", "new_figure", "next_symbols", "numbers",
-           "one_hot", "orders", "pages", "pick", "png", "quiz", "sample_html", "samples", "spread", "table", "unrolled", "verdict"]
+__all__ = ["Point", "Scene", "agreement", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat", "confusion",
+           "coverage", "curves", "diagram", "display_png", "figure", "frames", "gates", "grid", "lattice", "learning", "mistakes", "network",
+           "new_figure", "next_symbols", "numbers", "one_hot", "orders", "pages", "pick", "png", "points", "quiz", "sample_html", "samples",
+           "scenes", "spread", "table", "unrolled", "verdict"]

@@ -1,0 +1,1 @@
+"""Generative adversarial networks: a forger and a detective that learn from each other."""

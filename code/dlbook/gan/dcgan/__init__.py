@@ -1,0 +1,1 @@
+"""DCGAN: a generator and a discriminator made of convolutions alone."""

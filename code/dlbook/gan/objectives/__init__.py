@@ -1,0 +1,1 @@
+"""What a generator and a discriminator play for, and a step of the game."""
