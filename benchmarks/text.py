@@ -84,11 +84,11 @@ def arguments(words=None):
     return parser.parse_args(words)
 
 
-def in_a_process(framework, options):
-    """The speeds of one framework, measured by this program in a process of its own."""
+def in_a_process(framework, options, program=__file__):
+    """The speeds of one framework, measured by a program like this one in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speeds.json"
-        command = [sys.executable, __file__, "--framework", framework, "--json", path, "--threads", options.threads, "--repeats", options.repeats,
+        command = [sys.executable, program, "--framework", framework, "--json", path, "--threads", options.threads, "--repeats", options.repeats,
                    "--only", *options.only]
         subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
         return [Speed(**{field.name: row[field.name] for field in dataclasses.fields(Speed)}) for row in json.loads(path.read_text())["speeds"]]

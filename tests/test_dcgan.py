@@ -382,24 +382,24 @@ def test_an_interrupted_training_goes_on_to_the_same_result(twin, tmp_path):
     def note(step, history):
         history.setdefault("noted", []).append(step / 2)
 
-    whole = twin.dcgan(GREY, 0)
-    results.append(twin.fit(whole, images(GREY), replace(SHORT, steps=11), 5, on_measure=note, progress=False, collapsed=0))
+    whole = twin.dcgan(TINY, 0)
+    results.append(twin.fit(whole, images(TINY), replace(SHORT, steps=11), 5, on_measure=note, progress=False, collapsed=0))
 
     def interrupt(step, *_):
         if step == 10:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        twin.fit(twin.dcgan(GREY, 0), images(GREY), replace(SHORT, steps=11), 5, interrupt, note, progress=False, path=path, collapsed=0)
+        twin.fit(twin.dcgan(TINY, 0), images(TINY), replace(SHORT, steps=11), 5, interrupt, note, progress=False, path=path, collapsed=0)
     assert runs.about(path)["step"] == 8 and not list(path.parent.glob("*.part"))
-    resumed = twin.dcgan(GREY, 99)  # the file's weights take the place of these
+    resumed = twin.dcgan(TINY, 99)  # the file's weights take the place of these
     seen = []
-    results.append(twin.fit(resumed, images(GREY), replace(SHORT, steps=11), 5, lambda step, *_: seen.append(step), note, progress=False, path=path, collapsed=0))
+    results.append(twin.fit(resumed, images(TINY), replace(SHORT, steps=11), 5, lambda step, *_: seen.append(step), note, progress=False, path=path, collapsed=0))
     assert seen == [9, 10, 11] and results[0]["step"] == results[1]["step"] == [4, 8, 11] and results[1]["noted"] == [2, 4, 5.5]
     assert compare.worst(twin.weights_of(whole), twin.weights_of(resumed))[1] == 0
     assert all(np.array_equal(results[0][name], results[1][name]) for name in results[0])
     with pytest.raises(ValueError, match="was kept by a training with seed 5; this one has 6. Delete it"):
-        twin.fit(resumed, images(GREY), replace(SHORT, steps=11), 6, progress=False, path=path)
+        twin.fit(resumed, images(TINY), replace(SHORT, steps=11), 6, progress=False, path=path)
 
 
 def test_a_step_hears_of_every_turn_and_the_history_of_their_means():

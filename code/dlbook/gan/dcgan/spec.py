@@ -74,7 +74,7 @@ class Architecture:
 
 published = Architecture(side=64, channels=3, width=128, latent_dim=100, kernel=5)
 small = Architecture(side=28, width=48, latent_dim=64)  # trained at leisure on MNIST
-quick = Architecture(side=28, width=16, latent_dim=32)  # trained live
+quick = Architecture(side=28, width=24, latent_dim=32)  # trained live
 
 SIZES = {"published": published, "small": small, "quick": quick}
 
@@ -82,7 +82,9 @@ EPOCH = 937  # whole batches of 64 in MNIST's 60,000 images
 
 TRAINING = {
     # beta1 is the paper's (section 4), and so would be a rate of 2e-4, with which a generator this small stays grey for an epoch.
-    "quick": GanTraining(steps=800, batch_size=64, learning_rate=5e-4, average=0.98, measured=100),
+    # 1,198 images: of five settings that cost the same time, this one came nearest to the data (Fréchet distance 0.13; two halves of
+    # the data are at 0.04, noise at 2.1). Narrower networks, batches of 64 and a rate of 2e-3 came to 0.14 to 0.17.
+    "quick": GanTraining(steps=800, batch_size=32, learning_rate=1e-3, average=0.98, measured=100),
     "small": GanTraining(steps=14 * EPOCH, batch_size=64, learning_rate=5e-4, average=0.995, measured=EPOCH),
 }
 

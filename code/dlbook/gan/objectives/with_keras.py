@@ -7,7 +7,7 @@ from dlbook.gan.objectives import spec
 
 
 def discriminator_loss(name, real_logits, fake_logits):
-    """What the discriminator makes small: how wrong it is about real and generated samples.
+    """What the discriminator makes small: how wrong it is about both kinds of samples.
 
     Args:
         name: one of `spec.OBJECTIVES`.
@@ -30,7 +30,7 @@ def generator_loss(name, fake_logits):
 
     Args:
         name: one of `spec.OBJECTIVES`.
-        fake_logits: the discriminator's answers to generated samples, (N,) or (N, 1).
+        fake_logits: its opponent's answers to generated samples, (N,) or (N, 1).
 
     Returns:
         scalar tensor.
@@ -46,7 +46,7 @@ def generator_loss(name, fake_logits):
 
 
 def gradient_penalty(discriminator, real, fake, mix):
-    """How far the discriminator's slope is from 1, on points between real and generated samples.
+    """How far the discriminator's slope is from 1, between real and generated samples.
 
     Args:
         discriminator: samples (N, ...) -> logits (N,) or (N, 1).
@@ -137,8 +137,9 @@ def alternate(gan, optimizers, training, real, noise, mix):
 
 
 def descend(optimizer, tape, loss, network):
-    """Move the weights of one network, and only those, down the slope of a scalar loss, shape ()."""
-    optimizer.apply(tape.gradient(loss, network.trainable_weights), network.trainable_weights)
+    """Move the weights of one network, and only those, down a loss of shape ()."""
+    weights = network.trainable_weights
+    optimizer.apply(tape.gradient(loss, weights), weights)
 
 
 def average(averaged, generator, decay):

@@ -6,7 +6,7 @@ from dlbook.gan.objectives import spec
 
 
 def discriminator_loss(name, real_logits, fake_logits):
-    """What the discriminator makes small: how wrong it is about real and generated samples.
+    """What the discriminator makes small: how wrong it is about both kinds of samples.
 
     Args:
         name: one of `spec.OBJECTIVES`.
@@ -29,7 +29,7 @@ def generator_loss(name, fake_logits):
 
     Args:
         name: one of `spec.OBJECTIVES`.
-        fake_logits: the discriminator's answers to generated samples, (N,) or (N, 1).
+        fake_logits: its opponent's answers to generated samples, (N,) or (N, 1).
 
     Returns:
         scalar tensor.
@@ -45,7 +45,7 @@ def generator_loss(name, fake_logits):
 
 
 def gradient_penalty(discriminator, real, fake, mix):
-    """How far the discriminator's slope is from 1, on points between real and generated samples.
+    """How far the discriminator's slope is from 1, between real and generated samples.
 
     Args:
         discriminator: samples (N, ...) -> logits (N,) or (N, 1).
@@ -131,7 +131,7 @@ def alternate(gan, optimizers, training, real, noise, mix):
 
 
 def descend(optimizer, loss):
-    """Move the optimizer's weights, and only those, down the slope of a scalar loss, shape ()."""
+    """Move the optimizer's weights, and only those, down a loss of shape ()."""
     weights = [w for group in optimizer.param_groups for w in group["params"]]
     for weight, slope in zip(weights, torch.autograd.grad(loss, weights)):
         weight.grad = slope

@@ -13,9 +13,10 @@ from dlbook.train import initial
 
 
 class SpectralDense(Dense):
-    """A dense layer that stretches no vector: its weights are divided by their spectral norm.
+    """A dense layer that stretches no vector: its weights have a spectral norm of 1.
 
-    The norm is followed by one step of power iteration each time the layer is used in training.
+    They are divided by it; one step of power iteration follows it each time the
+    layer is used in training.
 
     Args:
         outputs: numbers that it gives, (N, inputs) -> (N, outputs).
@@ -27,13 +28,14 @@ class SpectralDense(Dense):
     def build(self, shape):
         super().build(shape)
         self.direction = self.add_weight(
-            name="direction", shape=(self.units,), initializer="ones", trainable=False)
+            name="direction", shape=(self.units,), initializer="ones",
+            trainable=False)
 
     def call(self, x, training=False):
         # Keras' kernel (inputs, outputs) is the transpose of the paper's W.
-        v = tf.math.l2_normalize(tf.linalg.matvec(self.kernel, self.direction))  # inputs
-        u = tf.math.l2_normalize(tf.linalg.matvec(self.kernel, v, transpose_a=True))
-        u, v = tf.stop_gradient(u), tf.stop_gradient(v)
+        w = tf.stop_gradient(self.kernel)
+        v = tf.math.l2_normalize(tf.linalg.matvec(w, self.direction))  # inputs
+        u = tf.math.l2_normalize(tf.linalg.matvec(w, v, transpose_a=True))  # outputs
         if training:
             self.direction.assign(u)
         sigma = tf.tensordot(v, tf.linalg.matvec(self.kernel, u), 1)

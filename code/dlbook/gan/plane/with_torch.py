@@ -17,12 +17,13 @@ from dlbook.train import initial
 
 
 class SpectralDense(nn.Linear):
-    """A dense layer that stretches no vector: its weights are divided by their spectral norm.
+    """A dense layer that stretches no vector: its weights have a spectral norm of 1.
 
-    The norm is followed by one step of power iteration each time the layer is used in training.
+    They are divided by it; one step of power iteration follows it each time the
+    layer is used in training.
 
     Args:
-        inputs, outputs: numbers that it reads and gives, (N, inputs) -> (N, outputs).
+        inputs, outputs: numbers it reads and gives, (N, inputs) -> (N, outputs).
 
     Source: Miyato et al. (2018), arXiv 1802.05957, algorithm 1.
     """
