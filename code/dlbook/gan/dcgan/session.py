@@ -98,9 +98,9 @@ class _Session:
 
     def measure(self, step):
         images = self.player.sample(self.noise)
-        self._check(images, step)
+        share = self._checked(variety(images) / self.real_variety, step)
         means = np.mean(self.losses, axis=0)
-        values = {"step": step, "discriminator": means[0], "generator": means[1], "variety": variety(images) / self.real_variety}
+        values = {"step": step, "discriminator": means[0], "generator": means[1], "variety": share}
         for name, value in values.items():
             self.history[name].append(value if name == "step" else float(value))
         self.history["samples"].append(np.round(images[:SHOWN] * 255).astype(np.uint8))
@@ -109,8 +109,7 @@ class _Session:
         self.losses, self.step, self.good = [], step, self.player.state()
         self._keep()
 
-    def _check(self, images, step):
-        share = variety(images) / self.real_variety
+    def _checked(self, share, step):
         if not np.isfinite(share):
             raise FloatingPointError(f"the generated images are no longer numbers at step {step}: the training has diverged; "
                                      "take a smaller learning rate.")
@@ -119,6 +118,7 @@ class _Session:
         if learnt and share < self.collapsed:
             raise Collapse(f"the generator has collapsed at step {step}: its images differ by {share:.1%} of what real ones do; "
                            "take a smaller learning rate, another seed or another objective.")
+        return share
 
     def _keep(self):
         if not self.path:

@@ -1,8 +1,8 @@
 """DCGAN in Keras."""
 import keras
 import numpy as np
-from keras.layers import (
-    Activation, BatchNormalization, Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, Permute, ReLU, Reshape)
+from keras.layers import (Activation, BatchNormalization, Conv2D, Conv2DTranspose,
+                          Dense, Flatten, LeakyReLU, Permute, ReLU, Reshape)
 
 from dlbook import runs
 from dlbook.cnn.blocks.images import as_inputs
@@ -29,7 +29,8 @@ def _down(filters, kernel, name):
 
 def _norm(name):
     """Batch normalisation of maps (N, H, W, C), with the settings of the twin."""
-    return BatchNormalization(epsilon=spec.NORM.eps, momentum=spec.NORM.momentum, name=name)
+    return BatchNormalization(
+        epsilon=spec.NORM.eps, momentum=spec.NORM.momentum, name=name)
 
 
 def generator(a):
@@ -49,7 +50,7 @@ def generator(a):
 
 
 def discriminator(a):
-    """Images (N, H, W, C) in [-1, 1] -> logits (N, 1), positive for what is taken for real."""
+    """Images (N, H, W, C) in [-1, 1] -> logits (N, 1), positive for real ones."""
     layers = []
     for k, maps in enumerate(reversed(a.maps), 1):  # half the side
         layers.append(_down(maps, a.kernel, f"down{k}"))
@@ -66,7 +67,9 @@ def _input(*shape):
 
 
 class DCGAN:
-    """A generator, a discriminator, and a generator that follows the first on average: noise (N, z) -> images (N, H, W, C).
+    """A generator, a discriminator, and a generator that follows the first on average.
+
+    Noise (N, z) -> images (N, H, W, C) -> logits (N, 1).
 
     Args:
         a: spec.Architecture.

@@ -22,7 +22,8 @@ BATCH = 500  # images generated at once
 class _Up(nn.ConvTranspose2d):
     """A fractionally strided convolution: N, channels, H, W -> N, filters, 2H, 2W.
 
-    Padded as TensorFlow pads: of a kernel of 5 x 5, the odd row and column hang over below and to the right.
+    Padded as TensorFlow pads: of a kernel of 5 x 5, the odd row and column hang
+    over below and to the right.
     """
 
     def __init__(self, channels, filters, kernel):
@@ -58,7 +59,7 @@ def generator(a):
 
 
 def discriminator(a):
-    """Images (N, C, H, W) in [-1, 1] -> logits (N, 1), positive for what is taken for real."""
+    """Images (N, C, H, W) in [-1, 1] -> logits (N, 1), positive for real ones."""
     layers, maps = OrderedDict(), [a.channels, *reversed(a.maps)]
     for k, (before, after) in enumerate(pairwise(maps), 1):  # half the side
         layers[f"down{k}"] = _down(before, after, a.kernel)
@@ -71,7 +72,9 @@ def discriminator(a):
 
 
 class DCGAN(nn.Module):
-    """A generator, a discriminator, and a generator that follows the first on average: noise (N, z) -> images (N, C, H, W).
+    """A generator, a discriminator, and a generator that follows the first on average.
+
+    Noise (N, z) -> images (N, C, H, W) -> logits (N, 1).
 
     Args:
         a: spec.Architecture.
