@@ -99,8 +99,8 @@ def test_tables_agree_with_both_twins(a):
 def test_the_rules_of_the_paper_hold():
     """Batch normalisation but at the generator's output and the discriminator's input, tanh, ReLU and leaky ReLU, deviation 0.02."""
     kinds = [[type(layer).__name__ for layer in getattr(with_torch.dcgan(spec.quick), part).children()] for part in spec.TABLES]
-    assert kinds[0] == ["Linear", "Unflatten", "Norm", "ReLU", "_Up", "Norm", "ReLU", "_Up", "Tanh"]
-    assert kinds[1] == ["Conv2d", "LeakyReLU", "Conv2d", "Norm", "LeakyReLU", "Flatten", "Linear"]
+    assert kinds[0] == ["Linear", "_Maps", "Norm", "ReLU", "_Up", "Norm", "ReLU", "_Up", "Tanh"]
+    assert kinds[1] == ["Conv2d", "LeakyReLU", "Conv2d", "Norm", "LeakyReLU", "_Logit"]
     weights = spec.draw(spec.small, 0)
     assert all(abs(value.std() / 0.02 - 1) < 0.05 for value in weights.values() if value.size > 2000)
     assert all((value == 1).all() for name, value in weights.items() if name.endswith(("norm.weight", "running_var")))

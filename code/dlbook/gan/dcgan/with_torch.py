@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import conv2d
 
 from dlbook import profile, runs
 from dlbook.cnn.blocks.images import as_inputs
@@ -35,6 +36,28 @@ class _Up(nn.ConvTranspose2d):
         return super().forward(x)[:, :, :2 * height, :2 * width]
 
 
+class _Maps(nn.Unflatten):
+    """A vector cut into maps: N, C H W -> N, C, H, W, in memory channels last."""
+
+    def forward(self, x):
+        return super().forward(x).contiguous(memory_format=torch.channels_last)
+
+
+class _Logit(nn.Linear):
+    """A dense layer on maps: N, C, H, W -> N, 1.
+
+    Computed as a convolution with a kernel as large as the map, since its slope
+    then lies in memory as the maps do.
+    """
+
+    def __init__(self, maps, side):
+        super().__init__(maps * side**2, 1, bias=False)
+        self.kernel = (1, maps, side, side)
+
+    def forward(self, x):
+        return conv2d(x, self.weight.view(self.kernel)).flatten(1)
+
+
 def _down(channels, filters, kernel):
     """A strided convolution: N, channels, H, W -> N, filters, H / 2, W / 2."""
     return conv(channels, filters, kernel, 2, "same" if kernel % 2 else kernel // 2 - 1)
@@ -45,7 +68,7 @@ def generator(a):
     first, side = a.maps[0], a.start
     layers = OrderedDict(
         project=nn.Linear(a.latent_dim, first * side**2, bias=False),
-        maps=nn.Unflatten(1, (first, side, side)),
+        maps=_Maps(1, (first, side, side)),
         project_norm=Norm(first, spec.NORM),
         project_relu=nn.ReLU(inplace=True),
     )
@@ -66,8 +89,7 @@ def discriminator(a):
         if k > 1:  # no normalisation of the image
             layers[f"down{k}_norm"] = Norm(after, spec.NORM)
         layers[f"down{k}_relu"] = nn.LeakyReLU(spec.SLOPE, inplace=True)
-    layers["flatten"] = nn.Flatten()
-    layers["logit"] = nn.Linear(a.maps[0] * a.start**2, 1, bias=False)
+    layers["logit"] = _Logit(a.maps[0], a.start)
     return nn.Sequential(layers)
 
 
