@@ -232,3 +232,14 @@ def test_weights_of_another_network_are_refused(twin):
 def test_impossible_architectures_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         small(**change)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN, whose kernel this is")
+def test_an_lstm_learns_with_the_fused_kernel_of_the_processor():
+    from torch.profiler import profile
+
+    model = with_torch.text_network(spec.Architecture(5, 8))
+    with profile() as seen:
+        model(torch.zeros(2, 6, dtype=torch.int64))[0].sum().backward()
+    names = {event.key for event in seen.key_averages()}
+    assert {"aten::mkldnn_rnn_layer", "aten::mkldnn_rnn_layer_backward"} <= names
