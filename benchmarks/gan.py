@@ -8,8 +8,7 @@ a model with a `train_step` in the manner of its GAN example (real and generated
 new noise for the generator). None of them averages weights. A network and its peer take turns; what counts is the median. Above
 1, ours is faster.
 """
-import json
-import os
+import functools
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "benchmarks")]
 
 from text import FRAMEWORKS, Speed, in_a_process, table  # noqa: E402  (found only now)
-from turns import alternate, positive, report  # noqa: E402
+from turns import alternate, compare, positive  # noqa: E402
 
 from dlbook.command import Parser  # noqa: E402
 from dlbook.gan.dcgan import spec  # noqa: E402
@@ -37,16 +36,8 @@ def main(words=None):
     Returns:
         list of text.Speed; `ours` and `peer` are images a second.
     """
-    options = arguments(words)
-    os.environ["DLBOOK_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    if len(options.framework) == 1:
-        speeds = measure(options)
-    else:
-        speeds = [found for framework in options.framework for found in in_a_process(framework, options, __file__)]
-    print(table(speeds), flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report("speeds", speeds, options), indent=1) + "\n")
-    return speeds
+    apart = functools.partial(in_a_process, program=__file__)
+    return compare("speeds", arguments(words), measure, apart, table)
 
 
 def arguments(words=None):

@@ -13,7 +13,6 @@ TensorFlow's go step by step. For a single symbol the fused one is the slower, s
 import dataclasses
 import importlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from turns import alternate, positive, report  # noqa: E402  (found only now)
+from turns import alternate, compare, positive  # noqa: E402  (found only now)
 
 from dlbook.command import Parser  # noqa: E402
 
@@ -65,16 +64,7 @@ def main(words=None):
     Returns:
         list of Speed.
     """
-    options = arguments(words)
-    os.environ["DLBOOK_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    if len(options.framework) == 1:
-        speeds = measure(options)
-    else:
-        speeds = [found for framework in options.framework for found in in_a_process(framework, options)]
-    print(table(speeds), flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report("speeds", speeds, options), indent=1) + "\n")
-    return speeds
+    return compare("speeds", arguments(words), measure, in_a_process, table)
 
 
 def arguments(words=None):

@@ -1,8 +1,11 @@
 """Two jobs timed in turn, and what is kept of them, for all benchmarks."""
 import argparse
 import dataclasses
+import json
+import os
 import statistics
 import time
+from pathlib import Path
 
 WARM_UP = 2  # turns that do not count
 
@@ -33,6 +36,30 @@ def alternate(ours, peer, repeats):
             job()
             into.append(time.perf_counter() - start)
     return tuple(statistics.median(values) for values in seconds)
+
+
+def compare(kind, options, measure, apart, table):
+    """Measure one framework here, or several each in a process of its own; print the table and write the JSON file.
+
+    Args:
+        kind: name of the list in the file.
+        options: the command line's, with `framework`, `threads` and `json`.
+        measure: function of the options that measures here.
+        apart: function of (framework, options) that measures in another process.
+        table: function of what was found that returns text.
+
+    Returns:
+        list of what was found.
+    """
+    os.environ["DLBOOK_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    if len(options.framework) == 1:
+        found = measure(options)
+    else:
+        found = [one for framework in options.framework for one in apart(framework, options)]
+    print(table(found), flush=True)
+    if options.json:
+        Path(options.json).write_text(json.dumps(report(kind, found, options), indent=1) + "\n")
+    return found
 
 
 def report(kind, found, options):

@@ -8,7 +8,6 @@ median, and the ratio of the medians: below 1, ours is faster.
 import dataclasses
 import importlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]  # peers.py, which imports torchvision on any build of PyTorch; turns.py
 
-from turns import alternate, positive, report  # noqa: E402  (found only now)
+from turns import alternate, compare, positive  # noqa: E402  (found only now)
 
 from dlbook.command import Parser  # noqa: E402
 
@@ -131,16 +130,7 @@ def main(words=None):
     Returns:
         list of Time.
     """
-    options = arguments(words)
-    os.environ["DLBOOK_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    if len(options.framework) == 1:
-        times = measure(options)
-    else:
-        times = [found for framework in options.framework for found in in_a_process(framework, options)]
-    print(table(times), flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report("times", times, options), indent=1) + "\n")
-    return times
+    return compare("times", arguments(words), measure, in_a_process, table)
 
 
 def arguments(words=None):
