@@ -151,13 +151,11 @@ class Chromium:
         Raises:
             RuntimeError: none of the browsers started makes a frame.
         """
-        page = self.running.new_page(**options)
-        while not page.evaluate(FRAME, 5_000):
+        while not (page := self.running.new_page(**options)).evaluate(FRAME, 5_000):
             self.running.close()
             if not self.left:
                 raise RuntimeError("Chromium draws nothing on this machine: it made no frame within 5 s, however often it was started.")
             self.left, self.running = self.left - 1, self.launch()
-            page = self.running.new_page(**options)
         return page
 
     def close(self):
