@@ -196,10 +196,10 @@ def test_a_full_alternating_step_agrees(a, objective, exact, monkeypatch):
 
 
 def test_running_variances_differ_by_n_over_n_minus_one(exact):
-    """Of the first normalisation: 3 updates a turn would do, 2 are made, each over 5 images of 4 x 4 pixels, N = 80."""
+    """Of the first normalisation, which has one update a turn, over 5 images of 4 x 4 pixels, N = 80."""
     k, t = (play(gan, twin, GREY, EXACT, 1).weights["generator.project_norm.running_var"] for gan, twin in zip(twins(GREY), TWINS))
     start = perturbed(GREY)["generator.project_norm.running_var"]
-    keep = spec.NORM.momentum**2
+    keep = spec.NORM.momentum
     assert np.allclose((t - keep * start) / (k - keep * start), 80 / 79, rtol=1e-6)
 
 
@@ -427,7 +427,7 @@ def small_run(monkeypatch, tmp_path):
     few = data.Labelled("few digits", "none", digits.train_images[:100], digits.train_labels[:100], digits.test_images[:60], digits.test_labels[:60])
     monkeypatch.setattr(data, "digits", lambda _: few)
     monkeypatch.setattr(spec, "small", spec.Architecture(width=2, latent_dim=6))
-    # A large rate: after twelve steps some images differ, and nothing has collapsed.
+    # Twelve steps do not teach anything; that is no collapse.
     monkeypatch.setitem(spec.TRAINING, "small", GanTraining(steps=12, batch_size=20, learning_rate=0.05, average=0.1, measured=4))
     monkeypatch.setattr(session, "COLLAPSED", 0)
     monkeypatch.setattr(runs, "ROOT", tmp_path)

@@ -184,10 +184,13 @@ def test_each_update_moves_one_network(which):
     gan = twins(SMALL["plain"])[which]
     steps = {"keras": keras_steps, "torch": torch_steps}[which]
     real, noise, mix = next(turns.turns(RING, gan.a, GAME, seed=0))
-    as_tensor = tf.constant if which == "keras" else torch.tensor
+    real, noise, mix = (tf.constant(a[0]) if which == "keras" else torch.tensor(a[0]) for a in (real, noise, mix))
     adams = steps.adams(gan, GAME)
-    for network, move in (("discriminator", lambda: steps.discriminator_step(gan, adams[0], GAME, *map(as_tensor, (real[0], noise[0], mix[0])))),
-                          ("generator", lambda: steps.generator_step(gan, adams[1], GAME, as_tensor(noise[1])))):
+    with tf.GradientTape() as tape:
+        fake = gan.generator(noise)
+    taped = [tape] if which == "keras" else []
+    for network, move in (("discriminator", lambda: steps.discriminator_step(gan, adams[0], GAME, real, fake, mix)),
+                          ("generator", lambda: steps.generator_step(gan, adams[1], GAME, fake, *taped))):
         before = TWINS[which].weights_of(gan)
         move()
         after = TWINS[which].weights_of(gan)
@@ -229,7 +232,7 @@ def test_same_seed_same_game(which):
 
 def test_every_turn_sees_points_of_its_own():
     drawn = list(turns.turns(RING, SMALL["plain"], GAMES["wasserstein"], seed=0))
-    assert len(drawn) == 3 and [part.shape for part in drawn[0]] == [(2, 16, 2), (3, 16, 3), (2, 16)]
+    assert len(drawn) == 3 and [part.shape for part in drawn[0]] == [(2, 16, 2), (2, 16, 3), (2, 16)]
     assert all((drawn[0][part] != drawn[1][part]).all() for part in range(3))
 
 

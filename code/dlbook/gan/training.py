@@ -65,7 +65,7 @@ def noise(seed, step, shape):
     Args:
         seed: whole number.
         step: whole number; each turn has its own noise.
-        shape: for k discriminator steps (k + 1, B, Z), the last batch for the generator.
+        shape: for k discriminator steps (k, B, Z); the generator learns from the last batch.
 
     Returns:
         float64 array of that shape.
@@ -95,10 +95,10 @@ def drawn(training, latent_dim, seed, step):
         seed, step: as for `noise`.
 
     Returns:
-        (noise (k + 1, B, Z), mix (k, B)).
+        (noise (k, B, Z), mix (k, B)).
     """
     k, size = training.discriminator_steps, training.batch_size
-    return noise(seed, step, (k + 1, size, latent_dim)), mix(seed, step, (k, size))
+    return noise(seed, step, (k, size, latent_dim)), mix(seed, step, (k, size))
 
 
 def shown(seed, shape):

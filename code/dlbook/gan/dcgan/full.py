@@ -7,7 +7,7 @@ import numpy as np
 from dlbook import data, runs
 from dlbook.cnn.blocks.table import totals
 from dlbook.gan import measure
-from dlbook.gan.dcgan import spec
+from dlbook.gan.dcgan import session, spec
 
 TASKS = ("mnist",)
 SHIPPED = (("mnist", "torch", 0),)  # task, framework and seed of the runs whose weights the course ships; both twins load them
@@ -42,7 +42,8 @@ def run(framework, seed, folder, task):
             history.setdefault(name, []).append(value)
         print(f"step {step}: " + ", ".join(f"{name} {values[-1]:.3f}" for name, values in history.items() if name not in ("step", "samples")), flush=True)
 
-    history = twin.fit(gan, images.train_images, spec.TRAINING["small"], seed, on_measure=on_measure, path=path)
+    history = twin.fit(gan, images.train_images, spec.TRAINING["small"], seed, on_measure=on_measure, path=path,
+                       collapsed=session.COLLAPSED)
     samples = history.pop("samples")
     generated = twin.sample(gan, LAST, seed)
     if (task, framework, seed) in SHIPPED:

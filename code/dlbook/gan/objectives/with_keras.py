@@ -69,21 +69,20 @@ def gradient_penalty(discriminator, real, fake, mix):
     return mean((length - 1) ** 2)
 
 
-def discriminator_step(gan, optimizer, training, real, noise, mix):
+def discriminator_step(gan, optimizer, training, real, fake, mix):
     """One update of the discriminator.
 
     Args:
         gan: has a `generator` and a `discriminator`.
         optimizer: the discriminator's.
         training: GanTraining.
-        real: samples (B, ...).
-        noise: (B, Z), what the generator makes samples from.
+        real, fake: samples (B, ...), true and generated.
         mix: (B,) numbers in [0, 1], for the gradient penalty.
 
     Returns:
         scalar tensor: the loss before the update, with the penalty.
     """
-    fake, judge = gan.generator(noise, training=True), gan.discriminator
+    judge = gan.discriminator
     with tf.GradientTape() as tape:
         answers = judge(real, training=True), judge(fake, training=True)
         loss = discriminator_loss(training.objective, *answers)
@@ -93,20 +92,20 @@ def discriminator_step(gan, optimizer, training, real, noise, mix):
     return loss
 
 
-def generator_step(gan, optimizer, training, noise):
+def generator_step(gan, optimizer, training, fake, tape):
     """One update of the generator.
 
     Args:
         gan: has a `generator` and a `discriminator`.
         optimizer: the generator's.
         training: GanTraining.
-        noise: (B, Z).
+        fake: what it has generated (B, ...).
+        tape: GradientTape on which it did so; it goes on recording.
 
     Returns:
         scalar tensor: the loss before the update.
     """
-    with tf.GradientTape() as tape:
-        fake = gan.generator(noise, training=True)
+    with tape:
         answers = gan.discriminator(fake, training=True)
         loss = generator_loss(training.objective, answers)
     descend(optimizer, tape, loss, gan.generator)
@@ -121,16 +120,18 @@ def alternate(gan, optimizers, training, real, noise, mix):
         optimizers: (the discriminator's, the generator's).
         training: GanTraining with k discriminator steps.
         real: (k, B, ...) samples.
-        noise: (k + 1, B, Z); the last batch is the generator's.
+        noise: (k, B, Z); both networks learn from what is made of the last.
         mix: (k, B) numbers in [0, 1].
 
     Returns:
         (the discriminator's last loss, the generator's loss), scalar tensors.
     """
     for k in range(training.discriminator_steps):
+        with tf.GradientTape() as tape:
+            fake = gan.generator(noise[k], training=True)
         told_apart = discriminator_step(
-            gan, optimizers[0], training, real[k], noise[k], mix[k])
-    seen_through = generator_step(gan, optimizers[1], training, noise[-1])
+            gan, optimizers[0], training, real[k], fake, mix[k])
+    seen_through = generator_step(gan, optimizers[1], training, fake, tape)
     if training.average:
         average(gan.averaged, gan.generator, training.average)
     return told_apart, seen_through
@@ -179,7 +180,7 @@ def stepper(gan, training, optimizers=None):
         optimizers: as `adams` makes them, to go on with; None begins anew.
 
     Returns:
-        function of real (k, B, ...), noise (k + 1, B, Z) and mix (k, B) that returns both losses as floats, as `alternate` does.
+        function of real (k, B, ...), noise (k, B, Z) and mix (k, B) that returns both losses as floats, as `alternate` does.
     """
     optimizers = optimizers or adams(gan, training)
     dtype = gan.generator.weights[0].dtype

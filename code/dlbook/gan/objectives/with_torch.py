@@ -65,22 +65,20 @@ def gradient_penalty(discriminator, real, fake, mix):
     return (length - 1).square().mean()
 
 
-def discriminator_step(gan, optimizer, training, real, noise, mix):
+def discriminator_step(gan, optimizer, training, real, fake, mix):
     """One update of the discriminator.
 
     Args:
         gan: has a `generator` and a `discriminator`.
         optimizer: the discriminator's.
         training: GanTraining.
-        real: samples (B, ...).
-        noise: (B, Z), what the generator makes samples from.
+        real, fake: samples (B, ...), true and generated.
         mix: (B,) numbers in [0, 1], for the gradient penalty.
 
     Returns:
         scalar tensor: the loss before the update, with the penalty.
     """
-    with torch.no_grad():
-        fake = gan.generator(noise)
+    fake = fake.detach()  # the generator does not learn from this
     answers = gan.discriminator(real), gan.discriminator(fake)
     loss = discriminator_loss(training.objective, *answers)
     if training.penalty:
@@ -90,20 +88,19 @@ def discriminator_step(gan, optimizer, training, real, noise, mix):
     return loss
 
 
-def generator_step(gan, optimizer, training, noise):
+def generator_step(gan, optimizer, training, fake):
     """One update of the generator.
 
     Args:
         gan: has a `generator` and a `discriminator`.
         optimizer: the generator's.
         training: GanTraining.
-        noise: (B, Z).
+        fake: what it has generated (B, ...).
 
     Returns:
         scalar tensor: the loss before the update.
     """
-    answers = gan.discriminator(gan.generator(noise))
-    loss = generator_loss(training.objective, answers)
+    loss = generator_loss(training.objective, gan.discriminator(fake))
     descend(optimizer, loss)
     return loss
 
@@ -116,15 +113,16 @@ def alternate(gan, optimizers, training, real, noise, mix):
         optimizers: (the discriminator's, the generator's).
         training: GanTraining with k discriminator steps.
         real: (k, B, ...) samples.
-        noise: (k + 1, B, Z); the last batch is the generator's.
+        noise: (k, B, Z); both networks learn from what is made of the last.
         mix: (k, B) numbers in [0, 1].
 
     Returns:
         (the discriminator's last loss, the generator's loss), scalar tensors.
     """
     for x, z, t in zip(real, noise, mix):
-        told_apart = discriminator_step(gan, optimizers[0], training, x, z, t)
-    seen_through = generator_step(gan, optimizers[1], training, noise[-1])
+        fake = gan.generator(z)
+        told_apart = discriminator_step(gan, optimizers[0], training, x, fake, t)
+    seen_through = generator_step(gan, optimizers[1], training, fake)
     if training.average:
         average(gan.averaged, gan.generator, training.average)
     return told_apart, seen_through
@@ -178,7 +176,7 @@ def stepper(gan, training, optimizers=None):
         optimizers: as `adams` makes them, to go on with; None begins anew.
 
     Returns:
-        function of real (k, B, ...), noise (k + 1, B, Z) and mix (k, B) that returns both losses as floats, as `alternate` does.
+        function of real (k, B, ...), noise (k, B, Z) and mix (k, B) that returns both losses as floats, as `alternate` does.
     """
     optimizers = optimizers or adams(gan, training)
     weight = next(gan.generator.parameters())

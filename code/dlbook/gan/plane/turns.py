@@ -18,7 +18,7 @@ def turns(plane, a, training, seed):
         seed: whole number.
 
     Yields:
-        (real points (k, B, 2), noise (k + 1, B, Z), mix (k, B)).
+        (real points (k, B, 2), noise (k, B, Z), mix (k, B)).
     """
     k, size = training.discriminator_steps, training.batch_size
     for step in range(training.steps):
