@@ -157,12 +157,34 @@ def sights():
 
 def test_both_frameworks_see_the_same(sights):
     _, framed, (k, t) = sights
-    assert k.features.shape == (150, measure.POOLED + measure.HIDDEN) == (150, 416) and k.probabilities.shape == (150, 10)
+    assert k.features.shape == (150, sum(measure.SIZES["digits"])) == (150, 416) and k.probabilities.shape == (150, 10)
     assert compare.difference(k.features, t.features) <= 1e-5 and compare.difference(k.probabilities, t.probabilities) <= 1e-5
     assert np.array_equal(k.others, t.others)
     found = [measure.quality(seen.first(70), measure.Seen(seen.features[70:140], seen.probabilities[70:140], seen.others[70:140])) for seen in (k, t)]
     assert found[0].keys() == found[1].keys() == {"frechet", "precision", "recall", "classes", "diversity", "confident", "agreement"}
     assert all(found[0][name] == pytest.approx(found[1][name], rel=1e-3, abs=0.02) for name in found[0])
+
+
+def test_both_frameworks_see_the_same_in_clothes(sights):
+    """None are embedded: digits, taken for clothes."""
+    from dlbook.cnn.lenet import with_torch as lenet
+    from dlbook.cnn.resnet import with_torch as resnet
+    from dlbook.cnn.resnet.spec import SMALL
+
+    _, framed, (digits, _) = sights
+    k, t = (eyes.see(framed, "clothes") for eyes in EYES)
+    assert k.features.shape == (150, sum(measure.SIZES["clothes"])) == (150, 484) and k.features.shape != digits.features.shape
+    assert compare.difference(k.features, t.features) <= 1e-5 and compare.difference(k.probabilities, t.probabilities) <= 1e-5
+    assert compare.difference(lenet.predict(lenet.lenet("modern", weights=runs.checkpoint("cnn/lenet", "modern-fashion")), framed), t.probabilities) < 1e-6
+    others = resnet.predict(resnet.resnet(SMALL, weights=runs.checkpoint("cnn/resnet", "fashion")), framed).argmax(1)
+    assert np.array_equal(k.others, others) and np.array_equal(t.others, others)
+    assert len(np.unique(t.features[:, :measure.SIZES["clothes"][0]].round(6), axis=1).T) > 200  # no column stands for another
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_nobody_looks_at_anything_else(eyes):
+    with pytest.raises(ValueError, match="look at digits and at clothes; got 'faces'"):
+        eyes.see(np.zeros((1, 28, 28)), "faces")
 
 
 def test_they_read_digits_as_the_networks_do(sights):
@@ -174,7 +196,7 @@ def test_they_read_digits_as_the_networks_do(sights):
     second = lenet.lenet("modern", weights=runs.checkpoint("cnn/lenet", "modern-mnist"))
     assert np.array_equal(lenet.predict(second, framed).argmax(1), t.others)
     assert (t.labels == labels).mean() > 0.85 and measure.agreement(t.labels, t.others) > 0.8
-    assert np.allclose(np.linalg.norm(t.features[:, :measure.POOLED], axis=1), 1) and np.allclose(np.linalg.norm(t.features[:, measure.POOLED:], axis=1), 1)
+    assert np.allclose(np.linalg.norm(t.features[:, :measure.SIZES["digits"][0]], axis=1), 1) and np.allclose(np.linalg.norm(t.features[:, measure.SIZES["digits"][0]:], axis=1), 1)
 
 
 def test_digits_are_nearer_to_digits_than_noise_is(sights):

@@ -1,17 +1,18 @@
 """How good generated images are, measured on what a classifier sees in them; nothing is admired.
 
-The classifier is the course's own digit network (`cnn/digits`). Its features are what its maps see where, coarsely, behind the
-pooling (288 numbers), and its hidden layer (128 numbers), each as a vector of length 1: the hidden layer alone takes noise for
-digits, since both small activations and none lie in the middle of those of digits, and the maps alone take two digits on top of
-each other for one. A Fréchet distance between these features cannot be compared with a published FID: that one is taken from 2,048
-features of another network, Inception v3, trained on photos. Compare it with what two sets of real images of the same size
-give, and with what noise gives.
+For digits the classifier is the course's own digit network (`cnn/digits`). Its features are what its maps see where, coarsely,
+behind the pooling (288 numbers), and its hidden layer (128 numbers), each as a vector of length 1: the hidden layer alone takes
+noise for digits, since both small activations and none lie in the middle of those of digits, and the maps alone take two digits on
+top of each other for one. For clothes it is a LeNet-5 that was trained on them, with 400 and 84 numbers. A Fréchet distance between
+these features cannot be compared with a published FID: that one is taken from 2,048 features of another network, Inception v3,
+trained on photos. Compare it with what two sets of real images of the same size give, and with what noise gives.
 """
 from dataclasses import dataclass
 
 import numpy as np
 
-POOLED, HIDDEN = 9 * 32, 128  # numbers behind the pooling and in the hidden layer
+# How many numbers behind the pooling and in the hidden layer
+SIZES = {"digits": (9 * 32, 128), "clothes": (25 * 16, 84)}
 TINY = 1e-12  # length below which a vector has no direction
 BLOCK = 500  # rows of a table of distances that are computed at once
 CONFIDENT = 0.9  # probability from which on a reading counts as sure
@@ -23,9 +24,9 @@ class Seen:
     """What classifiers see in N images.
 
     Args:
-        features: (N, 416), see above.
+        features: (N, 416) of digits, (N, 484) of clothes, see above.
         probabilities: (N, 10), its own.
-        others: (N,) the classes that a second network reads, LeNet-5, which was trained apart.
+        others: (N,) the classes that a second network reads, which was trained apart.
     """
     features: np.ndarray
     probabilities: np.ndarray
@@ -33,7 +34,7 @@ class Seen:
 
     @property
     def labels(self):
-        """(N,) the classes that the digit network reads."""
+        """(N,) the classes that the first network reads."""
         return self.probabilities.argmax(1)
 
     def first(self, n):
@@ -41,23 +42,41 @@ class Seen:
         return Seen(self.features[:n], self.probabilities[:n], self.others[:n])
 
 
-def seen(activations, others):
+def seen(activations, others, what="digits"):
     """Put together what the networks of a framework see.
 
     Args:
-        activations: (N, 426) of the digit network: means of 3 x 3 parts of its 32 maps, its hidden layer, its logits.
+        activations: (N, ...) of the first network, side by side: its maps behind the pooling, its hidden layer, its logits.
         others: (N,) the classes that the second network reads.
+        what: what the images show, one of `SIZES`.
 
     Returns:
         Seen.
     """
-    pooled, hidden, logits = np.split(np.asarray(activations, np.float64), np.cumsum((POOLED, HIDDEN)), axis=1)
+    pooled, hidden, logits = np.split(np.asarray(activations, np.float64), np.cumsum(SIZES[what]), axis=1)
     likely = np.exp(logits - logits.max(1, keepdims=True))
     return Seen(np.concatenate([_direction(pooled), _direction(hidden)], 1), likely / likely.sum(1, keepdims=True), np.asarray(others))
 
 
 def _direction(vectors):
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), TINY)
+
+
+def check(what):
+    """What images show, checked.
+
+    Args:
+        what: one of `SIZES`.
+
+    Returns:
+        str: the same.
+
+    Raises:
+        ValueError: something else.
+    """
+    if what not in SIZES:
+        raise ValueError(f"there are networks that look at {' and at '.join(SIZES)}; got {what!r}.")
+    return what
 
 
 def frechet(a, b):

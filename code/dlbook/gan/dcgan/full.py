@@ -1,4 +1,5 @@
-"""The full run of DCGAN: 14 epochs on MNIST, measured after each."""
+"""The full runs of DCGAN: 14 epochs on MNIST or Fashion-MNIST, measured after each."""
+import functools
 import importlib
 from dataclasses import asdict
 
@@ -9,8 +10,9 @@ from dlbook.cnn.blocks.table import totals
 from dlbook.gan import measure
 from dlbook.gan.dcgan import session, spec
 
-TASKS = ("mnist",)
-SHIPPED = (("mnist", "torch", 0),)  # task, framework and seed of the runs whose weights the course ships; both twins load them
+TASKS = ("mnist", "fashion")
+SHOWN = {"mnist": "digits", "fashion": "clothes"}  # what their images show
+SHIPPED = (("mnist", "torch", 0), ("fashion", "torch", 0))  # task, framework and seed of the runs whose weights the course ships; both twins load them
 ALONG, LAST = 2000, 10_000  # images measured after each epoch, and at the end
 DRAWN = (1, 2, 4, 8, 16)  # epochs after which images are drawn; so they are after the last
 COLUMNS = 12  # images a row of the pictures
@@ -18,21 +20,22 @@ COMPARED = 500  # images whose nearest training image is looked for
 
 
 def run(framework, seed, folder, task):
-    """Train on MNIST and measure 10,000 generated images against its test images.
+    """Train on 60,000 images and measure 10,000 generated ones against as many test images.
 
     Args:
         framework: `keras` or `torch`.
         seed: starting weights, order of the images, noise.
         folder: where the shipped weights and the pictures are written.
-        task: `mnist`.
+        task: one of `TASKS`.
 
     Returns:
         dict of `files`, `metrics`, `history` (one value an epoch), `architecture`, `training`, `reference` (the same measures of
         training images) and, where an interrupted run was taken up again, `resumed`: the step from which `seconds` counts.
     """
     twin = importlib.import_module(f"dlbook.gan.dcgan.with_{framework}")
-    see = importlib.import_module(f"dlbook.gan.measure_with_{framework}").see
-    images, path = data.digits("full"), unfinished(task, framework, seed)
+    look = importlib.import_module(f"dlbook.gan.measure_with_{framework}").see
+    see = functools.partial(look, what=SHOWN[task])
+    images, path = getattr(data, SHOWN[task])("full"), unfinished(task, framework, seed)
     resumed = runs.about(path)["step"] if path.is_file() else 0
     gan, real = twin.dcgan(spec.small, seed), see(images.test_images[:LAST])
 
