@@ -6,8 +6,8 @@ import numpy as np
 
 from dlbook import data, runs
 from dlbook.cnn.blocks.table import totals
-from dlbook.gan import measure
-from dlbook.gan.dcgan import session, spec
+from dlbook.gan import measure, session
+from dlbook.gan.dcgan import spec
 
 TASKS = ("mnist",)
 SHIPPED = (("mnist", "torch", 0),)  # task, framework and seed of the runs whose weights the course ships; both twins load them

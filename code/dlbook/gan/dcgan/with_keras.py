@@ -7,8 +7,9 @@ from keras.layers import (Activation, BatchNormalization, Conv2D, Conv2DTranspos
 from dlbook import runs
 from dlbook.cnn.blocks.images import as_inputs
 from dlbook.cnn.blocks.with_keras import precision
+from dlbook.gan import session
 from dlbook.gan import training as game
-from dlbook.gan.dcgan import session, spec
+from dlbook.gan.dcgan import spec
 from dlbook.gan.objectives import with_keras as objectives
 from dlbook.parity import layout
 
@@ -187,7 +188,8 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
     player = session.Player(
         "keras", gan.a, objectives.stepper(gan, training, optimizers), lambda noise: draw(gan, noise),
         lambda: _state(gan, optimizers), lambda state: _restore(gan, optimizers, state))
-    return session.train(player, to_inputs(gan, images), images, training, seed, on_step, on_measure,
+    inputs = to_inputs(gan, images)
+    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, on_step, on_measure,
                          progress, path, collapsed)
 
 

@@ -10,8 +10,9 @@ from torch.nn.functional import conv2d
 from dlbook import profile, runs
 from dlbook.cnn.blocks.images import as_inputs
 from dlbook.cnn.blocks.with_torch import Norm, conv
+from dlbook.gan import session
 from dlbook.gan import training as game
-from dlbook.gan.dcgan import session, spec
+from dlbook.gan.dcgan import spec
 from dlbook.gan.objectives import with_torch as objectives
 from dlbook.parity import layout
 from dlbook.train import initial
@@ -217,7 +218,8 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
     player = session.Player(
         "torch", gan.a, objectives.stepper(gan, training, optimizers), lambda noise: draw(gan, noise),
         lambda: _state(gan, optimizers), lambda state: _restore(gan, optimizers, state))
-    return session.train(player, to_inputs(gan, images).cpu().numpy(), images, training, seed, on_step, on_measure,
+    inputs = to_inputs(gan, images).cpu().numpy()
+    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, on_step, on_measure,
                          progress, path, collapsed)
 
 
