@@ -17,7 +17,6 @@ from dlbook.gan.objectives import with_torch as objectives
 from dlbook.parity import layout
 from dlbook.train import initial
 
-PLAYERS = ("discriminator", "generator")  # in the order of their optimizers
 BATCH = 500  # images generated at once
 
 
@@ -224,27 +223,12 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
 
 
 def _state(gan, optimizers):
-    state = weights_of(gan)
-    for player, optimizer in zip(PLAYERS, optimizers):
-        for k, values in optimizer.state_dict()["state"].items():
-            state |= {f"{player}.adam.{k}.{name}": value.cpu().numpy().copy() for name, value in values.items()}
-    return state
+    return weights_of(gan) | objectives.moments_of(optimizers)
 
 
 def _restore(gan, optimizers, state):
     put_back(gan, {name: value for name, value in state.items() if ".adam." not in name})
-    for player, optimizer in zip(PLAYERS, optimizers):
-        found, weights = {}, optimizer.param_groups[0]["params"]
-        for name, value in state.items():
-            if name.startswith(f"{player}.adam."):
-                *_, k, entry = name.split(".")
-                found.setdefault(int(k), {})[entry] = _beside(weights[int(k)], torch.as_tensor(value))
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": found})
-
-
-def _beside(weight, value):
-    """A moment of Adam laid out in memory as its weight is, since the fused Adam reads both from end to end; its count as it is."""
-    return torch.empty_like(weight).copy_(value) if value.ndim else value
+    objectives.put_moments(optimizers, state)
 
 
 def load(task="mnist"):
