@@ -12,8 +12,9 @@ profile.setup()
 
 from dlbook import runs  # noqa: E402  (profile.setup comes first)
 from dlbook.cnn.blocks.table import totals  # noqa: E402
+from dlbook.gan import session  # noqa: E402
 from dlbook.gan import training as game  # noqa: E402
-from dlbook.gan.dcgan import full, session, spec, with_keras, with_torch  # noqa: E402
+from dlbook.gan.dcgan import full, spec, with_keras, with_torch  # noqa: E402
 from dlbook.gan.objectives import with_keras as keras_game  # noqa: E402
 from dlbook.gan.objectives import with_torch as torch_game  # noqa: E402
 from dlbook.gan.training import GanTraining  # noqa: E402

@@ -7,8 +7,8 @@ import numpy as np
 
 from dlbook import data, runs
 from dlbook.cnn.blocks.table import totals
-from dlbook.gan import measure
-from dlbook.gan.dcgan import session, spec
+from dlbook.gan import measure, session
+from dlbook.gan.dcgan import spec
 
 TASKS = ("mnist", "fashion")
 SHOWN = {"mnist": "digits", "fashion": "clothes"}  # what their images show
