@@ -17,7 +17,7 @@ from dlbook.data import plane  # noqa: E402
 from dlbook.gan.objectives import spec as objectives  # noqa: E402
 from dlbook.gan.objectives import with_keras as keras_steps  # noqa: E402
 from dlbook.gan.objectives import with_torch as torch_steps  # noqa: E402
-from dlbook.gan.plane import measures, spec, turns, with_keras, with_torch  # noqa: E402
+from dlbook.gan.plane import full, measures, spec, turns, with_keras, with_torch  # noqa: E402
 from dlbook.gan.training import GanTraining  # noqa: E402
 from dlbook.parity import compare, layout  # noqa: E402
 
@@ -355,3 +355,23 @@ def test_the_collapse_and_a_remedy():
         gan = with_keras.plane_gan(spec.ARCHITECTURES[name])
         found[name] = with_keras.fit(gan, RING, replace(spec.TRAINING[name], steps=600, measured=600), progress=False)["modes"][0]
     assert found["nonsaturating"] <= 4 and found["spectral"] == 8
+
+
+@pytest.mark.parametrize("task, density, settings", [("wasserstein", "ring of 8 Gaussians", "wasserstein"), ("spirals", "two spirals", "nonsaturating"),
+                                                     ("spirals-spectral", "two spirals", "spectral")])
+def test_a_recorded_game_is_played_for_its_density(monkeypatch, tmp_path, task, density, settings):
+    played = []
+
+    def fit(gan, p, training, seed, on_step):
+        played.append((gan.a, p.name, training, seed))
+        on_step(1), on_step(2)
+        return {"step": [2], "modes": [1], "good": [0.5], "kl": [2.0]}
+
+    monkeypatch.setattr(TWINS["torch"], "fit", fit)
+    monkeypatch.setattr(full, "KEPT", (2,))
+    result = full.run("torch", 0, tmp_path, task)
+    assert played == [(spec.ARCHITECTURES[settings], density, spec.TRAINING[settings], 0)]
+    assert result["metrics"] == {"modes": 1, "good": 0.5, "kl": 2.0} and result["architecture"]["spectral"] == (settings == "spectral")
+    monkeypatch.setattr(full.runs, "checkpoint", lambda system, name: tmp_path / f"{name}.safetensors")
+    kept = full.moments(task)
+    assert kept.keys() == {2} and kept[2]["points"].shape == (full.POINTS, 2) and np.isfinite(kept[2]["force"]).all()

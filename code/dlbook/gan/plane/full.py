@@ -5,30 +5,33 @@ from dataclasses import asdict
 import numpy as np
 
 from dlbook import runs
-from dlbook.data.plane import ring
+from dlbook.data.plane import ring, spirals
 from dlbook.gan.plane import spec
 from dlbook.show.plane import lattice
 
-TASKS = tuple(spec.TRAINING)
+# Which settings are played for which density
+GAMES = {name: (name, ring) for name in spec.TRAINING} | {"spirals": ("nonsaturating", spirals), "spirals-spectral": ("spectral", spirals)}
+TASKS = tuple(GAMES)
 SHIPPED = ("torch", 0)  # framework and seed of the games whose moments the course ships
 KEPT = (25, 100, 200, 300, 450, 600, 800, 1000, 1250, 1500)  # turns
 POINTS, CELLS, ARROWS = 400, 40, 13  # generated points; places along each side of the discriminator's field, and of the force
 
 
 def run(framework, seed, folder, task):
-    """Play a game for the ring of eight Gaussians.
+    """Play a game for the ring of eight Gaussians, or for two spirals.
 
     Args:
         framework: `keras` or `torch`.
         seed: starting weights, points and noise.
         folder: where the moments of a shipped game are written.
-        task: one of `spec.TRAINING`.
+        task: one of `TASKS`.
 
     Returns:
         dict of `files` (none), `metrics` and `history` (one value a measurement), `architecture` and `training`.
     """
-    twin, plane, training = importlib.import_module(f"dlbook.gan.plane.with_{framework}"), ring(), spec.TRAINING[task]
-    gan, kept = twin.plane_gan(spec.ARCHITECTURES[task], seed), {}
+    settings, density = GAMES[task]
+    twin, plane, training = importlib.import_module(f"dlbook.gan.plane.with_{framework}"), density(), spec.TRAINING[settings]
+    gan, kept = twin.plane_gan(spec.ARCHITECTURES[settings], seed), {}
 
     def keep(step, *_):
         if step in KEPT:
@@ -39,7 +42,7 @@ def run(framework, seed, folder, task):
         _write(kept, folder / f"{task}.safetensors", task, seed)
     measured = {name: history[name] for name in ("step", "modes", "good", "kl")}
     return {"files": (), "metrics": {name: values[-1] for name, values in measured.items() if name != "step"}, "history": measured,
-            "architecture": asdict(spec.ARCHITECTURES[task]), "training": asdict(training)}
+            "architecture": asdict(spec.ARCHITECTURES[settings]), "training": asdict(training)}
 
 
 def moment(twin, gan, plane, training, seed):
@@ -80,4 +83,4 @@ def _write(kept, path, task, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     names = ("points", "field", "force")
     runs.save_weights({name: np.stack([one[name] for one in kept.values()]).astype(np.float16) for name in names}, path,
-                      turns=list(kept), objective=spec.TRAINING[task].objective, seed=seed)
+                      turns=list(kept), objective=spec.TRAINING[GAMES[task][0]].objective, seed=seed)
