@@ -170,6 +170,11 @@ def inputs(a, images):
     return as_inputs(images, a.side, a.channels, "signed", FRAME)
 
 
+def without_frame(images):
+    """Cut the frame off again: generated digits (N, 32, 32) -> (N, 28, 28), as the networks that measure them read them."""
+    return images[:, FRAME:-FRAME, FRAME:-FRAME]
+
+
 def seen_at(images, side, alpha):
     """What the discriminator reads of real images: of its own side, and as blurred as what is generated.
 
