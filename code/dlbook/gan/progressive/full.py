@@ -60,7 +60,7 @@ class _Watch:
 
     def __call__(self, step, history):
         before = history["seconds"][-1] if "seconds" in history else 0.0
-        found = {"side": self.gan.growth.side, "seconds": round(before + time.process_time() - self.started, 1)}
+        found = {"side": self.gan.growth.side, "seconds": round(before + time.process_time() - self.started, 2)}
         found |= measure.quality(self.generated(), self.real)
         for name, value in found.items():
             history.setdefault(name, []).append(value)
