@@ -448,7 +448,7 @@ def test_a_full_run_is_measured_along_the_way(small_run, tmp_path, framework, ta
     assert measures | {"nearest"} == result["metrics"].keys() and measures == result["reference"].keys()
     assert result["reference"]["frechet"] < result["metrics"]["frechet"] and "resumed" not in result
     assert result["parameters"] == {part: totals(table(spec.small)).parameters for part, table in spec.TABLES.items()}
-    assert not full.unfinished(task, framework, 0).exists() and capsys.readouterr().out.count("frechet") == 3
+    assert not full.unfinished("dcgan", task, framework, 0).exists() and capsys.readouterr().out.count("frechet") == 3
     shipped = {path.name for path in folder.iterdir()} if folder.exists() else set()
     assert shipped == ({"fashion.safetensors", "fashion-samples.png", "fashion-nearest.png"} if framework == "torch" else set())
 

@@ -29,6 +29,7 @@ class EqualConv(keras.layers.Layer):
         self.bias = self.add_weight((filters,), "zeros", name="bias")
         self.padding = "same" if padding is None else "valid"
         self.scale = gain * (channels * kernel**2) ** -0.5  # by the fan-in
+        self.built = True
 
     def call(self, x):
         return ops.conv(x, self.scale * self.kernel, padding=self.padding) + self.bias
@@ -54,6 +55,7 @@ class EqualDense(keras.layers.Layer):
         self.kernel = self.add_weight((inputs, units), "zeros", name="kernel")
         self.bias = self.add_weight((units,), "zeros", name="bias")
         self.scale, self.rate = gain * rate * inputs**-0.5, rate
+        self.built = True
 
     def call(self, x):
         return ops.matmul(x, self.scale * self.kernel) + self.rate * self.bias
@@ -125,6 +127,7 @@ class Discriminator(keras.Model):
         self.add("conv4_1", maps[0] + 1, maps[0])
         self.add("conv4_2", maps[0], maps[0], spec.COARSEST, 0)
         self.logit = EqualDense(maps[0], 1, gain=1, name="logit")
+        self.built = True  # the layers have their weights
 
     def add(self, name, *args):
         """A convolution with a name; `args` as for `EqualConv`."""
