@@ -10,7 +10,6 @@ from dlbook.gan.detector import evidence, spec
 
 TASKS = tuple(spec.FAMILIES)
 SHIPPED = ("torch", 0)  # framework and seed of the runs whose weights the course ships; the last task's writes the quiz
-SOURCE = "mnist"  # task of the generators
 TRAINED, ASKED = 40_000, 5_000  # training images of each kind; forgeries of each generator that it is asked about
 WATCHED = 1_000  # images of each kind measured after each epoch
 # Forgeries are drawn from seeds of their own, so that none is drawn twice: to these two the seed of the run is added.
@@ -76,9 +75,9 @@ def forgeries(family, framework, n, seed):
     """
     if family not in spec.FAMILIES:
         raise ValueError(f"there is no generator {family!r}; there are: {', '.join(spec.FAMILIES)}.")
-    runs.checkpoint(f"gan/{family}", SOURCE)  # says what is missing, before anything is computed
+    runs.checkpoint(f"gan/{family}", spec.FAMILIES[family])  # says what is missing
     twin = importlib.import_module(f"dlbook.gan.{family}.with_{framework}")
-    return twin.sample(twin.load(SOURCE), n, seed)
+    return twin.sample(twin.load(spec.FAMILIES[family]), n, seed)
 
 
 def trained(framework, case, seed, training=spec.TRAINING["full"]):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from dlbook.cnn.lenet.spec import VARIANTS
 from dlbook.train.settings import Training
 
-FAMILIES = {"dcgan": "DCGAN", "progressive": "progressive", "style_based": "style-based"}  # generators: their folder in `gan`, their name
+# The generators: their folder in `gan`, and the task of the run whose weights are shipped.
+FAMILIES = {"dcgan": "mnist", "progressive": "grown", "style_based": "mnist"}
 REAL, FORGED = 0, 1  # the classes
 NAMES = ("real", "forged")
 SIDE = 28  # of the images that it reads, in pixels
