@@ -41,7 +41,7 @@ def run(framework, seed, folder, task):
     results, history = {}, {}
     for name, how in spec.SETTINGS.items():
         case = evidence.case(digits.train_images[:TRAINED], trained_on, digits.test_images[:WATCHED], forged[task][:WATCHED], how, seed)
-        judge, epochs, weights = trained(framework, case, seed)
+        judge, epochs, weights = trained(framework, case, seed, spec.TRAINING["full"])
         history |= {f"{name}_{key}": values for key, values in epochs.items()}
         real = judge(digits.test_images)
         results[name] = {family: evidence.score(real, judge(images)) for family, images in forged.items()}
@@ -80,7 +80,7 @@ def forgeries(family, framework, n, seed):
     return twin.sample(twin.load(spec.FAMILIES[family]), n, seed)
 
 
-def trained(framework, case, seed, training=spec.TRAINING["full"]):
+def trained(framework, case, seed, training):
     """Train a detector.
 
     Args:
