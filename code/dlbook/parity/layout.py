@@ -25,8 +25,10 @@ NAMES = {
     "Subsampling": {"weight": "weight", "bias": "bias"},
     "GaussianUnits": {"kernel": "weight"},
     "SpectralDense": {"kernel": "weight", "bias": "bias", "direction": "direction"},
+    "EqualConv": {"kernel": "weight", "bias": "bias"},
+    "EqualDense": {"kernel": "weight", "bias": "bias"},
 }
-CONVOLUTIONS = ("Conv2D", "Conv2DTranspose")
+CONVOLUTIONS = ("Conv2D", "Conv2DTranspose", "EqualConv")
 RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 
 

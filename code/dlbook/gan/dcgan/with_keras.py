@@ -7,13 +7,13 @@ from keras.layers import (Activation, BatchNormalization, Conv2D, Conv2DTranspos
 from dlbook import runs
 from dlbook.cnn.blocks.images import as_inputs
 from dlbook.cnn.blocks.with_keras import precision
+from dlbook.gan import session
 from dlbook.gan import training as game
-from dlbook.gan.dcgan import session, spec
+from dlbook.gan.dcgan import spec
 from dlbook.gan.objectives import with_keras as objectives
 from dlbook.parity import layout
 
 PARTS = ("generator", "discriminator", "averaged")
-PLAYERS = ("discriminator", "generator")  # in the order of their optimizers
 BATCH = 500  # images generated at once
 
 
@@ -144,7 +144,7 @@ def draw(gan, noise, averaged=True):
         floating point array.
     """
     network = gan.averaged if averaged else gan.generator
-    noise = np.asarray(noise, network.inputs[0].dtype)
+    noise = np.asarray(noise, network.weights[0].dtype)
     parts = [np.asarray(network(noise[i:i + BATCH], training=False)) for i in range(0, len(noise), BATCH)]
     return spec.to_images(np.concatenate(parts))
 
@@ -187,22 +187,18 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
     player = session.Player(
         "keras", gan.a, objectives.stepper(gan, training, optimizers), lambda noise: draw(gan, noise),
         lambda: _state(gan, optimizers), lambda state: _restore(gan, optimizers, state))
-    return session.train(player, to_inputs(gan, images), images, training, seed, on_step, on_measure,
+    inputs = to_inputs(gan, images)
+    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, on_step, on_measure,
                          progress, path, collapsed)
 
 
 def _state(gan, optimizers):
-    state = weights_of(gan)
-    for player, optimizer in zip(PLAYERS, optimizers):
-        state |= {f"{player}.adam.{k}": np.asarray(value).copy() for k, value in enumerate(optimizer.variables)}
-    return state
+    return weights_of(gan) | objectives.moments_of(optimizers)
 
 
 def _restore(gan, optimizers, state):
     put_back(gan, {name: value for name, value in state.items() if ".adam." not in name})
-    for player, optimizer in zip(PLAYERS, optimizers):
-        for k, variable in enumerate(optimizer.variables):
-            variable.assign(state[f"{player}.adam.{k}"])
+    objectives.put_moments(optimizers, state)
 
 
 def load(task="mnist"):

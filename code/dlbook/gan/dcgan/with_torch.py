@@ -10,13 +10,13 @@ from torch.nn.functional import conv2d
 from dlbook import profile, runs
 from dlbook.cnn.blocks.images import as_inputs
 from dlbook.cnn.blocks.with_torch import Norm, conv
+from dlbook.gan import session
 from dlbook.gan import training as game
-from dlbook.gan.dcgan import session, spec
+from dlbook.gan.dcgan import spec
 from dlbook.gan.objectives import with_torch as objectives
 from dlbook.parity import layout
 from dlbook.train import initial
 
-PLAYERS = ("discriminator", "generator")  # in the order of their optimizers
 BATCH = 500  # images generated at once
 
 
@@ -217,32 +217,18 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
     player = session.Player(
         "torch", gan.a, objectives.stepper(gan, training, optimizers), lambda noise: draw(gan, noise),
         lambda: _state(gan, optimizers), lambda state: _restore(gan, optimizers, state))
-    return session.train(player, to_inputs(gan, images).cpu().numpy(), images, training, seed, on_step, on_measure,
+    inputs = to_inputs(gan, images).cpu().numpy()
+    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, on_step, on_measure,
                          progress, path, collapsed)
 
 
 def _state(gan, optimizers):
-    state = weights_of(gan)
-    for player, optimizer in zip(PLAYERS, optimizers):
-        for k, values in optimizer.state_dict()["state"].items():
-            state |= {f"{player}.adam.{k}.{name}": value.cpu().numpy().copy() for name, value in values.items()}
-    return state
+    return weights_of(gan) | objectives.moments_of(optimizers)
 
 
 def _restore(gan, optimizers, state):
     put_back(gan, {name: value for name, value in state.items() if ".adam." not in name})
-    for player, optimizer in zip(PLAYERS, optimizers):
-        found, weights = {}, optimizer.param_groups[0]["params"]
-        for name, value in state.items():
-            if name.startswith(f"{player}.adam."):
-                *_, k, entry = name.split(".")
-                found.setdefault(int(k), {})[entry] = _beside(weights[int(k)], torch.as_tensor(value))
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": found})
-
-
-def _beside(weight, value):
-    """A moment of Adam laid out in memory as its weight is, since the fused Adam reads both from end to end; its count as it is."""
-    return torch.empty_like(weight).copy_(value) if value.ndim else value
+    objectives.put_moments(optimizers, state)
 
 
 def load(task="mnist"):

@@ -18,6 +18,7 @@ OBJECTIVES = {
     "wasserstein": "Gulrajani et al. (2017), arXiv 1704.00028, equation 3",
 }
 PENALTY = 10.0  # weight of the gradient penalty: lambda of Gulrajani et al. (2017), section 4
+PLAYERS = ("discriminator", "generator")  # in the order of their optimizers
 TINY = 1e-12  # under the root of a gradient's length, whose derivative at 0 is infinite
 
 

@@ -1,5 +1,6 @@
 """What the two networks play for, and a step of the game, in Keras."""
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.ops import mean, softplus
 
@@ -169,6 +170,19 @@ def adams(gan, training):
         optimizer.build(network.trainable_weights)
         return optimizer
     return adam(gan.discriminator), adam(gan.generator)
+
+
+def moments_of(optimizers):
+    """All that the two Adams remember, as arrays: dict of `<player>.adam.<number>` to array."""
+    return {f"{player}.adam.{k}": np.asarray(value).copy() for player, optimizer in zip(spec.PLAYERS, optimizers)
+            for k, value in enumerate(optimizer.variables)}
+
+
+def put_moments(optimizers, state):
+    """Give the two Adams other memories; `state` is a dict as `moments_of` returns it, and may hold more."""
+    for player, optimizer in zip(spec.PLAYERS, optimizers):
+        for k, variable in enumerate(optimizer.variables):
+            variable.assign(state[f"{player}.adam.{k}"])
 
 
 def stepper(gan, training, optimizers=None):

@@ -167,6 +167,28 @@ def adams(gan, training):
     return adam(gan.discriminator), adam(gan.generator)
 
 
+def moments_of(optimizers):
+    """All that the two Adams remember, as arrays: dict of `<player>.adam.<number>.<name>` to array."""
+    return {f"{player}.adam.{k}.{name}": value.cpu().numpy().copy() for player, optimizer in zip(spec.PLAYERS, optimizers)
+            for k, values in optimizer.state_dict()["state"].items() for name, value in values.items()}
+
+
+def put_moments(optimizers, state):
+    """Give the two Adams other memories; `state` is a dict as `moments_of` returns it, and may hold more."""
+    for player, optimizer in zip(spec.PLAYERS, optimizers):
+        found, weights = {}, optimizer.param_groups[0]["params"]
+        for name, value in state.items():
+            if name.startswith(f"{player}.adam."):
+                *_, k, entry = name.split(".")
+                found.setdefault(int(k), {})[entry] = _beside(weights[int(k)], torch.as_tensor(value))
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": found})
+
+
+def _beside(weight, value):
+    """A moment of Adam laid out in memory as its weight is, since the fused Adam reads both from end to end; its count as it is."""
+    return torch.empty_like(weight).copy_(value) if value.ndim else value
+
+
 def stepper(gan, training, optimizers=None):
     """A function that plays one turn on NumPy arrays.
 

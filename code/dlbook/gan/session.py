@@ -1,4 +1,4 @@
-"""A training of DCGAN around its turns, the same for both twins: measured, watched, kept, and taken up again where it stopped."""
+"""A training around its turns, the same for all systems and both twins: measured, watched, kept, and taken up again where it stopped."""
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,11 +24,12 @@ class Player:
 
     Args:
         framework: `keras` or `torch`.
-        a: spec.Architecture.
+        a: the architecture, a dataclass with a `latent_dim`.
         step: plays a turn and returns both losses.
         sample: noise (N, z) -> images (N, H, W) or (N, H, W, 3) in [0, 1].
         state: returns everything that the next turn depends on, a dict of name to array.
         restore: takes such a dict.
+        before: called with the number of each turn, counted from 0, before it is played; None does nothing.
     """
     framework: str
     a: object
@@ -36,6 +37,7 @@ class Player:
     sample: object
     state: object
     restore: object
+    before: object = None
 
 
 def variety(images):
@@ -56,8 +58,8 @@ def train(player, real, images, training, seed=0, on_step=None, on_measure=None,
 
     Args:
         player: Player.
-        real: the images as the twin's discriminator reads them, an array whose first axis is N.
-        images: the same in [0, 1].
+        real: function of a turn, counted from 0, and indices (k, B) of images -> these as the twin's discriminator reads them, (k, B, ...).
+        images: all N of them in [0, 1], an array whose first axis is N.
         training: GanTraining.
         seed, on_step, on_measure, progress, path, collapsed: as for the twins' `fit`.
 
@@ -69,14 +71,21 @@ def train(player, real, images, training, seed=0, on_step=None, on_measure=None,
     """
     session = _Session(player, images, training, seed, on_step, on_measure, path, collapsed)
     first = session.take_up()
-    chosen = enumerate(game.batches(len(real), training, seed, first), first)
-    turns = ((real[batch], *game.drawn(training, player.a.latent_dim, seed, step)) for step, batch in chosen)
+    turns = _turns(player, real, len(images), training, seed, first)
     try:
         game.play(player.step, turns, training, session.after_step, session.measure, "the networks play, part", progress, first)
     except (FloatingPointError, Collapse) as error:
         player.restore(session.good)
         raise type(error)(f"{error} The weights of step {session.step} were put back.") from None
     return session.history
+
+
+def _turns(player, real, n, training, seed, first):
+    """What each turn is played with: (real, noise, mix)."""
+    for step, batch in enumerate(game.batches(n, training, seed, first), first):
+        if player.before:
+            player.before(step)
+        yield real(step, batch), *game.drawn(training, player.a.latent_dim, seed, step)
 
 
 class _Session:

@@ -1,0 +1,1 @@
+"""Layers of the generative adversarial networks that grow or style their images."""
