@@ -30,7 +30,7 @@ def frames(pictures, captions, label, width=160, alts=None):
     """
     import ipywidgets
 
-    pictures, n = _as_png(pictures), len(captions)
+    pictures, n = as_png(pictures), len(captions)
     if not pictures or len(pictures) != n:
         raise ValueError(f"each picture needs a caption: got {len(pictures)} pictures and {n} captions.")
     if alts is not None and len(alts) != n:
@@ -55,7 +55,15 @@ def verdict(predicted, true):
             f'<span style="color: {style.BLUE}">true <b>{escape(str(true))}</b></span>')
 
 
-def _as_png(pictures):
+def as_png(pictures):
+    """Pictures as files.
+
+    Args:
+        pictures: list of PNG bytes, or images as for `as_pictures`; of grey ones, 1 is black ink.
+
+    Returns:
+        list of PNG bytes.
+    """
     if len(pictures) and isinstance(pictures[0], bytes):
         return list(pictures)
     from PIL import Image
