@@ -447,7 +447,7 @@ def test_a_full_run_is_measured_along_the_way(small_run, tmp_path, framework, ca
     assert measures | {"nearest"} == result["metrics"].keys() and measures == result["reference"].keys()
     assert result["reference"]["frechet"] < result["metrics"]["frechet"] and "resumed" not in result
     assert result["parameters"] == {part: totals(table(spec.small)).parameters for part, table in spec.TABLES.items()}
-    assert not full.unfinished("mnist", framework, 0).exists() and capsys.readouterr().out.count("frechet") == 3
+    assert not full.unfinished("dcgan", "mnist", framework, 0).exists() and capsys.readouterr().out.count("frechet") == 3
     shipped = {path.name for path in folder.iterdir()} if folder.exists() else set()
     assert shipped == ({"mnist.safetensors", "mnist-samples.png", "mnist-nearest.png"} if framework == "torch" else set())
 

@@ -125,6 +125,7 @@ class Discriminator(keras.Model):
         self.add("conv4_1", maps[0] + 1, maps[0])
         self.add("conv4_2", maps[0], maps[0], spec.COARSEST, 0)
         self.logit = EqualDense(maps[0], 1, gain=1, name="logit")
+        self.built = True  # the layers have their weights
 
     def add(self, name, *args):
         """A convolution with a name; `args` as for `EqualConv`."""

@@ -32,7 +32,7 @@ def run(framework, seed, folder, task):
     """
     twin = importlib.import_module(f"dlbook.gan.dcgan.with_{framework}")
     see = importlib.import_module(f"dlbook.gan.measure_with_{framework}").see
-    images, path = data.digits("full"), unfinished(task, framework, seed)
+    images, path = data.digits("full"), unfinished("dcgan", task, framework, seed)
     resumed = runs.about(path)["step"] if path.is_file() else 0
     gan, real = twin.dcgan(spec.small, seed), see(images.test_images[:LAST])
 
@@ -57,9 +57,9 @@ def run(framework, seed, folder, task):
     } | ({"resumed": resumed} if resumed else {})
 
 
-def unfinished(task, framework, seed):
-    """Path of the file in which a run is kept while it lasts; git does not see it."""
-    return runs.ROOT / "_build" / "unfinished" / f"gan-dcgan-{task}-{framework}-seed{seed}.safetensors"
+def unfinished(system, task, framework, seed):
+    """Path of the file in which a run of a system of `gan` is kept while it lasts; git does not see it."""
+    return runs.ROOT / "_build" / "unfinished" / f"gan-{system}-{task}-{framework}-seed{seed}.safetensors"
 
 
 def novelty(generated, images):
@@ -87,25 +87,41 @@ def ship(weights, samples, generated, training, folder, task, seed):
         folder: where to write.
         task, seed: of the run.
     """
+    chosen = [*(epoch for epoch in DRAWN if epoch < len(samples)), len(samples)]
+    save_half(weights, folder, spec.small, task, seed)
+    draw_rows({f"epoch {epoch}": samples[epoch - 1] for epoch in chosen}, folder, task)
+    draw_nearest(generated, training, folder, task)
+
+
+def save_half(weights, folder, a, task, seed):
+    """Write weights in half precision, the averaged generator in the generator's place, as `<task>.safetensors`.
+
+    Args:
+        weights: dict of name to array, with entries `averaged.`.
+        folder: where to write; made if it is not there.
+        a: the architecture.
+        task, seed: of the run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: value.astype(np.float16) for name, value in spec.averaged_alone(weights).items()}
-    runs.save_weights(half, folder / f"{task}.safetensors", architecture=asdict(spec.small), trained_on=task, seed=seed)
-    (folder / f"{task}-samples.png").write_bytes(_samples(samples))
-    (folder / f"{task}-nearest.png").write_bytes(_nearest(generated[:COLUMNS], training))
+    runs.save_weights(half, folder / f"{task}.safetensors", architecture=asdict(a), trained_on=task, seed=seed)
 
 
-def _samples(samples):
+def draw_rows(rows, folder, task):
+    """Draw what was generated along a training, as `<task>-samples.png`: `rows` is a dict of label to images (12, H, W)."""
     from dlbook import show
 
-    chosen = [*(epoch for epoch in DRAWN if epoch < len(samples)), len(samples)]
-    labels = [f"epoch {epoch}" if k == 0 else "" for epoch in chosen for k in range(COLUMNS)]
-    images = np.concatenate([samples[epoch - 1][:COLUMNS] for epoch in chosen])
-    return show.png(show.grid(images, "Images from the same noise, as training goes on", labels, COLUMNS, 0.55))
+    labels = [label if k == 0 else "" for label in rows for k in range(COLUMNS)]
+    images = np.concatenate([row[:COLUMNS] for row in rows.values()])
+    (folder / f"{task}-samples.png").write_bytes(show.png(show.grid(images, "Images from the same noise, as training goes on", labels, COLUMNS, 0.55)))
 
 
-def _nearest(generated, training):
+def draw_nearest(generated, training, folder, task):
+    """Draw the first generated images (N, H, W) and of each the nearest of the training images (M, H, W), as `<task>-nearest.png`."""
     from dlbook import show
 
+    generated = generated[:COLUMNS]
     indices, _ = measure.nearest(generated, training)
     labels = [text if k == 0 else "" for text in ("generated", "nearest") for k in range(len(generated))]
-    return show.png(show.grid(np.concatenate([generated, training[indices]]), "Generated images and the nearest training image of each", labels, COLUMNS, 0.55))
+    images = np.concatenate([generated, training[indices]])
+    (folder / f"{task}-nearest.png").write_bytes(show.png(show.grid(images, "Generated images and the nearest training image of each", labels, COLUMNS, 0.55)))
