@@ -19,12 +19,12 @@ from statistics import NormalDist
 
 import numpy as np
 
-from dlbook.cnn.blocks.images import as_inputs
 from dlbook.cnn.blocks.table import Row
 from dlbook.gan.blocks import spec as start
+from dlbook.gan.progressive import spec as progressive
+from dlbook.gan.progressive.spec import inputs, without_frame  # noqa: F401  (both networks read the same images)
 from dlbook.gan.training import GanTraining
 
-FRAME = 2  # pixels around digits of 28 x 28
 START = 4  # side of the learnt constant
 KERNEL = 3  # side of the kernels but those that make an image, which are 1 x 1
 GAIN = 2**0.5  # behind the leaky ReLU of the synthesis, which else halves the power of a signal: Karras et al. (2020), appendix B
@@ -141,16 +141,6 @@ TRAINING = {
     "quick": GanTraining(steps=300, batch_size=16, learning_rate=2e-3, beta1=0.0, beta2=0.99, average=0.98, measured=100),
     "small": GanTraining(steps=16_000, batch_size=16, learning_rate=2e-3, beta1=0.0, beta2=0.99, average=0.99, measured=1000),
 }
-
-
-def inputs(a, images):
-    """Check images (N, S, S) or (N, S, S, 3) in [0, 1], frame digits of 28 x 28, and scale them: (N, S, S, C) in [-1, 1]."""
-    return as_inputs(images, a.side, a.channels, "signed", FRAME)
-
-
-def unframed(images):
-    """Take the frame off digits again: (N, 32, 32) -> (N, 28, 28)."""
-    return images[:, FRAME:-FRAME, FRAME:-FRAME]
 
 
 def cuts(a):
@@ -332,21 +322,7 @@ def discriminator_table(a):
     Returns:
         list of blocks.table.Row, from the image (H, W, channels) to the logit (1,).
     """
-    maps = a.judged
-    rows = [Row("image", "input", (a.side, a.side, a.channels)), _conv(f"image{a.side}", a.side, a.channels, maps[-1], 1)]
-    for k in reversed(range(1, len(maps))):
-        side, own, coarser = a.sides[k], maps[k], maps[k - 1]
-        block = {"block": f"{side} x {side}"}
-        rows += [_conv(f"conv{side}_1", side, own, own, **block), _conv(f"conv{side}_2", side, own, coarser, **block),
-                 Row(f"half{side // 2}", "pool", (side // 2, side // 2, coarser), **block)]
-    deviation = Row("deviation", "concat", (START, START, maps[0] + 1))
-    return [*rows, deviation, _conv("conv4_1", START, maps[0] + 1, maps[0]), _conv("conv4_2", 1, maps[0], maps[0], START),
-            Row("logit", "dense", (1,), maps[0] + 1, operations=maps[0])]
-
-
-def _conv(name, side, before, after, kernel=KERNEL, **place):
-    weights = kernel**2 * before * after
-    return Row(name, "conv", (side, side, after), weights + after, operations=weights * side**2, note=f"{kernel} x {kernel}", **place)
+    return progressive.discriminator_table(progressive.Architecture(maps=a.judged, channels=a.channels))
 
 
 TABLES = {"generator": generator_table, "discriminator": discriminator_table}
