@@ -132,7 +132,7 @@ def descend(optimizer, loss):
     """Move the optimizer's weights, and only those, down a loss of shape ()."""
     weights = [w for group in optimizer.param_groups for w in group["params"]]
     for weight, slope in zip(weights, torch.autograd.grad(loss, weights)):
-        weight.grad = slope
+        weight.grad = _beside(weight, slope)
     optimizer.step()
 
 
@@ -185,8 +185,8 @@ def put_moments(optimizers, state):
 
 
 def _beside(weight, value):
-    """A moment of Adam laid out in memory as its weight is, since the fused Adam reads both from end to end; its count as it is."""
-    return torch.empty_like(weight).copy_(value) if value.ndim else value
+    """A slope or a moment of Adam laid out in memory as its weight is, since the fused Adam reads both from end to end; a count as it is."""
+    return value if value.stride() == weight.stride() or not value.ndim else torch.empty_like(weight).copy_(value)
 
 
 def stepper(gan, training, optimizers=None):
