@@ -27,8 +27,12 @@ NAMES = {
     "SpectralDense": {"kernel": "weight", "bias": "bias", "direction": "direction"},
     "EqualConv": {"kernel": "weight", "bias": "bias"},
     "EqualDense": {"kernel": "weight", "bias": "bias"},
+    "Modulated": {"kernel": "weight"},
+    "ToImage": {"kernel": "weight", "bias": "bias"},
+    "Noise": {"strength": "strength", "bias": "bias"},
+    "Constant": {"weight": "weight"},
 }
-CONVOLUTIONS = ("Conv2D", "Conv2DTranspose", "EqualConv")
+CONVOLUTIONS = ("Conv2D", "Conv2DTranspose", "EqualConv", "Modulated", "ToImage")
 RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 
 
