@@ -245,9 +245,11 @@ def test_a_missing_generator_is_said(monkeypatch, tmp_path, capsys):
         full.forgeries("progressive", "torch", 1, 0)
 
 
-def test_forgeries_come_from_the_seed():
+def test_forgeries_come_from_the_seed(monkeypatch):
+    monkeypatch.setattr(full, "PART", 3)
     first, second, other = (full.forgeries("dcgan", "torch", 4, seed) for seed in (1, 1, 2))
     assert first.shape == (4, 28, 28) and np.array_equal(first, second) and not np.array_equal(first, other)
+    assert len(np.unique(first, axis=0)) == 4  # the parts differ
     assert full.TRAINING_SEED + 999 < full.TEST_SEED and full.TEST_SEED + 999 < full.QUIZ_SEED  # of all seeds of a run, none is another's
 
 

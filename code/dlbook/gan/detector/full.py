@@ -14,6 +14,7 @@ TRAINED, ASKED = 40_000, 5_000  # training images of each kind; forgeries of eac
 WATCHED = 1_000  # images of each kind measured after each epoch
 # Forgeries are drawn from seeds of their own, so that none is drawn twice: to these two the seed of the run is added.
 TRAINING_SEED, TEST_SEED, QUIZ_SEED = 10_000, 20_000, 30_000
+PART = 2_000  # forgeries drawn at once: a style-based generator reads some 2,800 random numbers for each
 ROUNDS = 24  # pairs of the quiz
 SIDES = ("left", "right")
 
@@ -64,7 +65,7 @@ def forgeries(family, framework, n, seed):
         family: one of `spec.FAMILIES`.
         framework: `keras` or `torch`.
         n: how many.
-        seed: of the noise.
+        seed: of the noise; each part of 2,000 has one of its own.
 
     Returns:
         (n, H, W) floating point in [0, 1].
@@ -77,7 +78,8 @@ def forgeries(family, framework, n, seed):
         raise ValueError(f"there is no generator {family!r}; there are: {', '.join(spec.FAMILIES)}.")
     runs.checkpoint(f"gan/{family}", spec.FAMILIES[family])  # says what is missing
     twin = importlib.import_module(f"dlbook.gan.{family}.with_{framework}")
-    return twin.sample(twin.load(spec.FAMILIES[family]), n, seed)
+    gan, starts = twin.load(spec.FAMILIES[family]), range(0, n, PART)
+    return np.concatenate([twin.sample(gan, min(PART, n - first), 1000 * seed + k) for k, first in enumerate(starts)])
 
 
 def trained(framework, case, seed, training):
