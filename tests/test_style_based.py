@@ -62,18 +62,16 @@ def numbers(a, n=7, seed=0):
 # 1, 2: counts and shapes
 
 def test_the_layers_are_those_of_the_paper():
-    """Karras et al. (2019), table 4 in the sizes of their figure 1: at 1024 x 1024 eight mapping layers and 18 styles, two for each side."""
+    """At 1024 x 1024: eight mapping layers of 512 numbers, two convolutions at each side but the first, their parameters counted by hand."""
     a = spec.Architecture(side=1024, channels=3, width=16, most=512, latents=512, mapped=8, convolutions=2)
     assert a.maps == [512, 512, 512, 512, 256, 128, 64, 32, 16] and a.sides == [4, 8, 16, 32, 64, 128, 256, 512, 1024]
-    assert len(a.layers) == 17  # one at 4 x 4; the paper's 18th, of the noise added to the constant there, was left out in 2020
+    assert len(a.layers) == 17 and [layer.doubled for layer in a.layers] == [False] + [True, False] * 8
     assert totals(spec.mapping_table(a)).parameters == 8 * (512 * 512 + 512)
-    # Karras et al. (2020) count 30.0 million (their code's own listing: 30,276,583 in all with 8 mapping layers, 30,370,060 weights at
-    # 1024 x 1024). Ours by hand: kernels, styles, biases and strengths of the 17 convolutions, and of the 9 images.
-    maps = [512, *a.maps]
     pairs = [(512, 512)] + [pair for before, after in zip(a.maps, a.maps[1:]) for pair in ((before, after), (after, after))]
+    # kernels, styles and their biases, biases and strengths of noise; and the same without noise for the images
     convolutions = sum(9 * i * o + 512 * i + i + o + 1 for i, o in pairs)
-    images = sum(3 * m + 3 + 512 * m + m for m in a.maps)
-    assert totals(spec.synthesis_table(a)).parameters == 16 * 512 + convolutions + images and len(maps) == 10
+    images = sum(3 * m + 512 * m + m + 3 for m in a.maps)
+    assert totals(spec.synthesis_table(a)).parameters == 16 * 512 + convolutions + images
 
 
 @pytest.mark.parametrize("a", [spec.quick, spec.small, TINY, GREY], ids=["quick", "small", "tiny", "grey"])
@@ -89,7 +87,8 @@ def test_tables_agree_with_both_twins(a):
         layers = {layer.name: layer for layer in getattr(k, part).layers}
         assert layers.keys() == shapes.keys() == rows.keys()
         for name, row in rows.items():
-            assert layers[name].count_params() == sum(p.numel() for p in network.get_submodule(name).parameters()) == row.parameters, name
+            counts = [sum(int(np.prod(w.shape)) for w in layer) for layer in (layers[name].weights, network.get_submodule(name).parameters())]
+            assert counts == [row.parameters] * 2, name
             assert shapes[name] == (row.shape if len(row.shape) == 1 else (row.shape[2], *row.shape[:2])), name
     assert {name: np.shape(value) for name, value in with_torch.weights_of(t).items() if not name.startswith("averaged.")} == spec.weight_shapes(a)
 
@@ -216,9 +215,9 @@ def spy(gan, twin, found, descend):
     return in_keras if twin is with_keras else in_torch
 
 
-@pytest.mark.parametrize("a", [replace(GREY, mixing=1.0), TINY], ids=["grey", "colour"])
-def test_a_full_alternating_step_agrees(a, exact, monkeypatch):
+def test_a_full_alternating_step_agrees(exact, monkeypatch):
     """Losses, both sets of gradients, and all weights after the step, with the same weights, noise and mixing of styles."""
+    a = TINY
     chances = game.drawn(EXACT, a.latent_dim, 2, 0)[0][0, :, -1:]
     assert (chances <= spec.crossings(a)).any()  # some images have two styles
     k, t = (watched(gan, twin, a, EXACT, monkeypatch) for gan, twin in zip(twins(a), TWINS))
@@ -230,27 +229,37 @@ def test_a_full_alternating_step_agrees(a, exact, monkeypatch):
     assert all(not np.allclose(before[name], t.weights[name], atol=0) for name in before)
 
 
-@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-9), ("float32", 2e-2)])
-def test_twenty_steps_agree(dtype, tolerance, exact):
-    training = replace(EXACT, epsilon=1e-30 if dtype == "float64" else 1e-7)
-    k, t = (play(gan, twin, GREY, training, 20, dtype) for gan, twin in zip(twins(GREY, dtype), TWINS))
-    assert len(k.losses) == 20 and compare.difference(k.losses, t.losses) <= tolerance
-    assert compare.worst(k.weights, t.weights)[1] <= tolerance
+def interrupted(twin, gan, a, training, path, at):
+    """A training that is interrupted in a turn."""
+    def interrupt(step, *_):
+        if step == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        twin.fit(gan, images(a, 40), training, 3, interrupt, progress=False, path=path, collapsed=0)
 
 
-def test_whole_trainings_agree(exact):
-    """`fit` in float64: the same batches, numbers and averages, measured alike."""
-    k, t = (twin.fit(gan, images(GREY, 40), EXACT, 3, progress=False, collapsed=0) for twin, gan in zip(TWINS, twins(GREY)))
-    assert k.keys() == t.keys() == {"step", "discriminator", "generator", "variety", "samples"} and k["step"] == [4, 8]
-    assert all(compare.difference(k[name], t[name]) < 1e-9 for name in ("discriminator", "generator", "variety"))
-    assert np.abs(np.int16(k["samples"]) - np.int16(t["samples"])).max() <= 1
+def test_twenty_steps_agree_also_when_interrupted(exact, tmp_path):
+    """`fit` in float64: the same batches, numbers and averages, measured alike; in Keras, the training was interrupted in between."""
+    training = replace(EXACT, steps=20, measured=10)
+    (k, t), resumed = twins(GREY), with_keras.style_gan(GREY, 99, dtype="float64")
+    theirs = with_torch.fit(t, images(GREY, 40), training, 3, progress=False, collapsed=0)
+    interrupted(with_keras, k, GREY, training, tmp_path / "run.safetensors", 13)
+    ours = with_keras.fit(resumed, images(GREY, 40), training, 3, progress=False, path=tmp_path / "run.safetensors", collapsed=0)
+    assert ours.keys() == theirs.keys() == {"step", "discriminator", "generator", "variety", "samples"} and ours["step"] == [10, 20]
+    assert all(compare.difference(ours[name], theirs[name]) < 1e-9 for name in ("discriminator", "generator", "variety"))
+    assert np.abs(np.int16(ours["samples"]) - np.int16(theirs["samples"])).max() <= 1
+    assert compare.worst(with_keras.weights_of(resumed), with_torch.weights_of(t))[1] <= 1e-9
 
 
 # 6: it can learn one batch by heart
 
-@pytest.mark.parametrize("twin", TWINS, ids=IDS)
-def test_overfits_two_images(twin):
-    """A square and a bright half: what is generated is near one of them, and each is generated; at first it was near neither."""
+def test_overfits_two_images():
+    """A square and a bright half: what is generated is near one of them, and each is generated; at first it was near neither.
+
+    In PyTorch alone: Keras' trainings are the same, see above.
+    """
+    twin = with_torch
     two = np.zeros((2, 8, 8))
     two[0, 2:6, 2:6] = 1
     two[1, :, :4] = 1
@@ -316,8 +325,8 @@ def test_styles_that_are_not_mixed_in_training_are_seen(exact):
     k, t = twins(TINY)
     t.generator.eval().train = lambda mode=True: t.generator
     assert compare.difference(with_keras.draw(k, numbers(TINY), False), with_torch.draw(t, numbers(TINY), False)) < 1e-12
-    losses = [play(gan, twin, TINY, EXACT, 2).losses for gan, twin in zip((k, t), TWINS)]
-    assert compare.difference(*losses) > 1e-6
+    losses = [play(gan, with_torch, TINY, EXACT, 2).losses for gan in (twins(TINY)[1], twins(TINY)[1], t)]
+    assert compare.difference(*losses[:2]) == 0 and compare.difference(*losses[1:]) > 1e-6
 
 
 # mixing, truncation, noise
@@ -427,9 +436,12 @@ def test_weights_come_back_and_wrong_ones_are_refused(twin):
 
 
 @pytest.mark.parametrize("change, words", [
-    ({"side": 28}, "a power of two from 8 on, for example 32; got 28"), ({"side": 4}, "got 4"), ({"width": 0}, "width must be a whole number, at least 1; got 0"),
-    ({"mapped": 2.5}, "mapped must be a whole number, at least 1; got 2.5"), ({"channels": 2}, "1 channel .grey. or 3 .colour.; got 2"),
-    ({"pace": 0}, "pace is a share of the learning rate, above 0 and at most 1; got 0"), ({"mixing": 1.5}, "mixing is a share of the images, from 0 to 1; got 1.5"),
+    ({"side": 28}, "a power of two from 8 on, for example 32; got 28"), ({"side": 4}, "got 4"),
+    ({"width": 0}, "width must be a whole number, at least 1; got 0"),
+    ({"mapped": 2.5}, "mapped must be a whole number, at least 1; got 2.5"),
+    ({"channels": 2}, "1 channel .grey. or 3 .colour.; got 2"),
+    ({"pace": 0}, "pace is a share of the learning rate, above 0 and at most 1; got 0"),
+    ({"mixing": 1.5}, "mixing is a share of the images, from 0 to 1; got 1.5"),
 ])
 def test_impossible_architectures_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
@@ -457,8 +469,8 @@ def test_digits_are_framed_and_the_frame_is_cut_off_again():
 
 # trainings that go wrong, or are interrupted
 
-@pytest.mark.parametrize("twin", TWINS, ids=IDS)
-def test_a_diverging_training_ends_in_a_sentence_with_the_last_good_weights(twin):
+def test_a_diverging_training_ends_in_a_sentence_with_the_last_good_weights():
+    twin = with_torch
     gan, kept = twin.style_gan(GREY, 0), {}
 
     def spoil(step, *_):
@@ -470,8 +482,8 @@ def test_a_diverging_training_ends_in_a_sentence_with_the_last_good_weights(twin
     assert compare.worst(kept, twin.weights_of(gan))[1] == 0 and np.isfinite(twin.sample(gan, 2)).all()
 
 
-@pytest.mark.parametrize("twin", TWINS, ids=IDS)
-def test_a_collapse_ends_in_a_sentence_with_the_last_good_weights(twin):
+def test_a_collapse_ends_in_a_sentence_with_the_last_good_weights():
+    twin = with_torch
     gan, kept = twin.style_gan(GREY, weights=perturbed(GREY)), {}
 
     def flatten(step, *_):
@@ -484,21 +496,13 @@ def test_a_collapse_ends_in_a_sentence_with_the_last_good_weights(twin):
     assert compare.worst(kept, twin.weights_of(gan))[1] == 0
 
 
-@pytest.mark.parametrize("twin, a", [(with_keras, GREY), (with_torch, TINY)], ids=IDS)
-def test_an_interrupted_training_goes_on_to_the_same_result(twin, a, tmp_path):
+def test_an_interrupted_training_goes_on_to_the_same_result(tmp_path):
     path, training = tmp_path / "run.safetensors", replace(SHORT, steps=11)
-    whole = twin.style_gan(a, 0)
-    wanted = twin.fit(whole, images(a), training, 5, progress=False, collapsed=0)
-
-    def interrupt(step, *_):
-        if step == 10:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        twin.fit(twin.style_gan(a, 0), images(a), training, 5, interrupt, progress=False, path=path, collapsed=0)
-    resumed, seen = twin.style_gan(a, 99), []  # the file's weights take the place of these
-    found = twin.fit(resumed, images(a), training, 5, lambda step, *_: seen.append(step), progress=False, path=path, collapsed=0)
-    assert seen == [9, 10, 11] and compare.worst(twin.weights_of(whole), twin.weights_of(resumed))[1] == 0
+    whole, resumed, seen = with_torch.style_gan(TINY, 0), with_torch.style_gan(TINY, 99), []  # the file's weights take the place of these
+    wanted = with_torch.fit(whole, images(TINY, 40), training, 3, progress=False, collapsed=0)
+    interrupted(with_torch, with_torch.style_gan(TINY, 0), TINY, training, path, 10)
+    found = with_torch.fit(resumed, images(TINY, 40), training, 3, lambda step, *_: seen.append(step), progress=False, path=path, collapsed=0)
+    assert seen == [9, 10, 11] and compare.worst(with_torch.weights_of(whole), with_torch.weights_of(resumed))[1] == 0
     assert all(np.array_equal(wanted[name], found[name]) for name in wanted)
 
 
@@ -574,7 +578,8 @@ def test_both_twins_load_what_is_shipped(small_run, tmp_path, monkeypatch):
     k, t = (twin.load() for twin in TWINS)
     assert compare.difference(with_keras.sample(k, 5), with_torch.sample(t, 5)) <= 1e-5
     with_torch.put_back(gan, weights)
-    assert compare.difference(with_torch.sample(gan, 5), with_torch.sample(t, 5)) < 1e-2  # half precision
+    assert compare.difference(with_torch.sample(gan, 5), with_torch.sample(t, 5)) < 3e-2  # half precision
+    assert compare.difference(with_torch.sample(gan, 5, averaged=False), with_torch.sample(t, 5)) > 0.1
 
 
 def test_an_interrupted_full_run_goes_on(small_run, tmp_path, monkeypatch):

@@ -249,7 +249,7 @@ def synthesis_inputs(a, styles, noise):
     noise = np.asarray(noise)
     if noise.shape not in ((len(whole), a.pixels), (1, a.pixels)):
         raise ValueError(f"noise has shape ({len(whole)}, {a.pixels}), or (1, {a.pixels}) for the same in all images; got {noise.shape}.")
-    return whole, np.broadcast_to(noise, (len(whole), a.pixels))
+    return whole, noise if len(noise) == len(whole) else np.repeat(noise, len(whole), 0)
 
 
 def portions(styles, noise, size):
