@@ -45,7 +45,7 @@ def _deep(grey):
     if not np.isfinite(grey).all() or grey.min() < 0:
         raise ValueError(f"a grey picture holds finite values of 0 or more; this one has values from {grey.min():g} to {grey.max():g}.")
     white = [1] * (grey.dtype.kind == "f") + [2**16 - 1, grey.max()]
-    grey = grey.astype(np.float32) / next(top for top in white if grey.max() <= top)
+    grey = grey.astype(np.float32) / np.float32(next(top for top in white if grey.max() <= top))
     return np.repeat(grey[..., None], 3, axis=2)
 
 

@@ -195,16 +195,27 @@ def targets(a, content, styles, settings):
     if a.channels != 3:
         raise ValueError(f"style transfer needs a network that reads colour images, 3 channels; this one reads {a.channels}.")
     styles = [style if isinstance(style, Style) else Style(style) for style in (styles if isinstance(styles, (list, tuple)) else [styles])]
-    sizes = shapes(a, settings.layers, check_image("the content", content).shape[:2]) if settings.layers else {}
+    if settings.layers:
+        part(a, settings.layers)  # they are there
+    content = check_image("the content", content)
+    sizes = _seen("the content", a, settings.layers, content) if settings.layers else {}
     if not settings.style_weight:
         return []
     total = _check_shares(styles)
     found = []
     for number, style in enumerate(styles, 1):
         if style.share:
-            shapes(a, settings.style_layers, check_image(f"style {number}", style.image).shape[:2])
-            found.append(Target(style.image, style.share / total, _masks(style.mask, settings, sizes)))
+            image = check_image(f"style {number}", style.image)
+            _seen(f"style {number}", a, settings.style_layers, image)
+            found.append(Target(image, style.share / total, _masks(style.mask, settings, sizes)))
     return found
+
+
+def _seen(what, a, names, image):
+    try:
+        return shapes(a, names, image.shape[:2])
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
 
 
 def check_image(what, image):

@@ -1,5 +1,4 @@
 """Style transfer in Keras: the losses, and how they change with each pixel."""
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -26,8 +25,9 @@ def feature_network(pooling="max", weights="official", dtype="float32"):
 
 
 def gram_matrix(features, mask=None):
-    """Which maps are active together: the mean, over all places, of the product of each
-    two maps. Where in the picture that was, it does not tell.
+    """Which maps are active together, wherever in the picture that is.
+
+    For each two maps it is the mean, over all places, of their product.
 
     Args:
         features: (N, H, W, C), what a layer gives.
@@ -83,7 +83,7 @@ def style_loss(gram, target):
 
 
 def total_variation(image):
-    """How much neighbouring pixels differ: squared, summed, divided by the number of values.
+    """How much neighbouring pixels differ: the sum of squares, divided by the values.
 
     Args:
         image: (..., H, W, C).
@@ -91,8 +91,8 @@ def total_variation(image):
     Returns:
         scalar tensor.
 
-    Source: Mahendran and Vedaldi (2015), "Understanding deep image representations by
-    inverting them", equation 5 with beta = 2.
+    Source: Mahendran and Vedaldi (2015), "Understanding deep image representations
+    by inverting them", section 3.2, with beta = 2.
     """
     down = image[..., 1:, :, :] - image[..., :-1, :, :]
     right = image[..., 1:, :] - image[..., :-1, :]
@@ -136,18 +136,19 @@ def objective(network, content, styles, settings=spec.SETTINGS):
 
 
 def _losses(network, content, styles, s):
-    """The targets, computed once, and the function that compares a picture with them."""
+    """The targets, computed once, and how a picture compares with them."""
     seen = _seen(network, _tensor(network, content), s.layers)
-    targets = [_grams(_seen(network, _tensor(network, style.image), s.style_layers), s)
-               for style in styles]
+    paintings = [_tensor(network, style.image) for style in styles]
+    targets = [_grams(_seen(network, x, s.style_layers), s) for x in paintings]
     masks = [{name: mask if mask is None else _tensor(network, mask)
               for name, mask in style.masks.items()} for style in styles]
 
     def losses(x):
         maps, found = _seen(network, x, s.layers), {}
         if s.content_weight:
-            apart = [content_loss(maps[name], seen[name]) for name in s.content_layers]
-            found["content"] = s.content_weight * sum(apart) / len(apart)
+            names = s.content_layers
+            apart = sum(content_loss(maps[name], seen[name]) for name in names)
+            found["content"] = s.content_weight * apart / len(names)
         if s.style_weight:
             found["style"] = s.style_weight * sum(
                 style.share * _style_losses(_grams(maps, s, mask), target, s)
@@ -160,14 +161,15 @@ def _losses(network, content, styles, s):
 
 
 def _seen(network, image, layers):
-    """What layers give for an image (H, W, 3) in [0, 1]: dict of name to (1, H', W', C)."""
+    """What layers give for an image (H, W, 3): dict of name to (1, H', W', C)."""
     matrix, shift = (_tensor(network, values) for values in spec.colours(network.a))
     inputs = (image @ matrix + shift)[None]  # 1, H, W, 3
-    return vgg.activations(network, inputs, layers)
+    return vgg.activations(network, inputs, layers) if layers else {}
 
 
 def _grams(maps, s, masks=None):
-    return {name: gram_matrix(maps[name], masks and masks[name]) for name in s.style_layers}
+    return {name: gram_matrix(maps[name], masks and masks[name])
+            for name in s.style_layers}
 
 
 def _style_losses(grams, targets, s):
@@ -177,4 +179,4 @@ def _style_losses(grams, targets, s):
 
 
 def _tensor(network, values):
-    return tf.convert_to_tensor(np.asarray(values, keras.backend.standardize_dtype(network.inputs[0].dtype)))
+    return tf.cast(np.asarray(values), network.inputs[0].dtype)
