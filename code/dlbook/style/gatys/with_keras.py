@@ -38,8 +38,8 @@ def gram_matrix(features, mask=None):
 
     Source: Gatys et al. (2016), equation 3; with a mask Gatys et al. (2017),
     "Controlling perceptual factors in neural style transfer", guided Gram matrices.
-    Differs from the paper: a mean and not a sum, so that pictures of different sizes
-    compare.
+    Differs from the paper: a mean and not a sum, so that pictures of different
+    sizes compare.
     """
     n, height, width, channels = ops.shape(features)
     maps = ops.reshape(features, (n, height * width, channels))  # N, H W, C
@@ -83,7 +83,7 @@ def style_loss(gram, target):
 
 
 def total_variation(image):
-    """How much neighbouring pixels differ: the sum of squares, divided by the values.
+    """How much neighbouring pixels differ: the sum of squares a value of the image.
 
     Args:
         image: (..., H, W, C).

@@ -36,8 +36,8 @@ def gram_matrix(features, mask=None):
 
     Source: Gatys et al. (2016), equation 3; with a mask Gatys et al. (2017),
     "Controlling perceptual factors in neural style transfer", guided Gram matrices.
-    Differs from the paper: a mean and not a sum, so that pictures of different sizes
-    compare.
+    Differs from the paper: a mean and not a sum, so that pictures of different
+    sizes compare.
     """
     maps = features.permute(0, 2, 3, 1).flatten(1, 2)  # N, H W, C
     if mask is None:
@@ -79,7 +79,7 @@ def style_loss(gram, target):
 
 
 def total_variation(image):
-    """How much neighbouring pixels differ: the sum of squares, divided by the values.
+    """How much neighbouring pixels differ: the sum of squares a value of the image.
 
     Args:
         image: (..., H, W, C).
