@@ -96,7 +96,7 @@ def _pixels(photo):
     from PIL import Image, ImageOps
 
     if isinstance(photo, (str, Path)):
-        photo = _opened(photo)
+        photo = opened(photo)
     if isinstance(photo, Image.Image):
         photo = ImageOps.exif_transpose(photo)
         photo = np.asarray(photo if photo.mode.startswith("I;16") else photo.convert("RGBA"))
@@ -105,8 +105,19 @@ def _pixels(photo):
     return _as_rgb(np.asarray(photo))
 
 
-def _opened(path):
-    """The picture in a file, read to its end."""
+def opened(path):
+    """The picture in a file, read to its end.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        PIL image; of an animation its first picture.
+
+    Raises:
+        FileNotFoundError: no file of that name.
+        ValueError: no picture, or one that is cut short or too large.
+    """
     from PIL import Image
 
     try:

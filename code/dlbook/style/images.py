@@ -1,0 +1,150 @@
+"""Pictures in and out: any file becomes (H, W, 3) in [0, 1], upright, of the size that is asked for."""
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from dlbook.cnn.blocks.table import whole
+from dlbook.data.photo import opened
+
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+QUALITY = 95  # of JPEG
+
+
+def read(picture, size=None):
+    """Read a picture.
+
+    Args:
+        picture: path of a file in any format that Pillow reads, or a PIL image. A turned photo is turned upright, grey becomes colour,
+            what is transparent becomes white, 16 bits are read as such, of an animation the first picture is taken.
+        size: longer side of the result, pixels; None keeps the picture's own.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1]; R, G, B.
+
+    Raises:
+        FileNotFoundError: no file of that name.
+        ValueError: no picture, or one that is damaged.
+    """
+    if size is not None:
+        whole("size", size)
+    if not isinstance(picture, Image.Image):
+        if not Path(picture).exists():
+            raise FileNotFoundError(f"there is no file {picture}.")
+        picture = opened(picture)
+    picture = ImageOps.exif_transpose(picture)
+    shape = fitted((picture.height, picture.width), size)
+    if picture.mode.startswith(("I", "F")):  # one channel of more than 8 bits
+        return resized(_deep(np.asarray(picture)), shape)
+    return resized(_colour(picture, shape), shape)
+
+
+def _deep(grey):
+    """One channel of 16 or more bits, or of floating point: (H, W) -> (H, W, 3) in [0, 1]."""
+    if not np.isfinite(grey).all() or grey.min() < 0:
+        raise ValueError(f"a grey picture holds finite values of 0 or more; this one has values from {grey.min():g} to {grey.max():g}.")
+    white = [1] * (grey.dtype.kind == "f") + [2**16 - 1, grey.max()]
+    grey = grey.astype(np.float32) / np.float32(next(top for top in white if grey.max() <= top))
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _colour(picture, shape):
+    """8 bits a channel, with transparency or without -> (H, W, 3) in [0, 1], at most about four times as large as `shape`."""
+    # A large photo takes gigabytes as floating point; whole pixels are averaged before.
+    factor = min(picture.height // shape[0], picture.width // shape[1]) // 2
+    try:
+        picture = picture.convert("RGBA")
+    except ValueError as error:
+        raise ValueError(f"a picture of mode {picture.mode} cannot be read as colours: {error}") from error
+    if factor > 1:
+        picture = picture.reduce(factor)
+    white = Image.new("RGBA", picture.size, "white")
+    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"), np.float32) / 255
+
+
+def fitted(shape, size):
+    """The shape of a picture whose longer side is to be `size`.
+
+    Args:
+        shape: (height, width).
+        size: pixels, or None: as it is.
+
+    Returns:
+        (height, width), each at least 1.
+    """
+    if size is None:
+        return tuple(shape)
+    return tuple(max(1, round(side * size / max(shape))) for side in shape)
+
+
+def resized(image, shape):
+    """A picture at another size; made smaller, each pixel is a mean over those it stands for.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        shape: (height, width).
+
+    Returns:
+        (height, width, 3) array of the same dtype, in [0, 1].
+    """
+    image = np.asarray(image)
+    if image.shape[:2] == tuple(shape):
+        return image
+    channels = [Image.fromarray(np.ascontiguousarray(image[..., c], np.float32)).resize(shape[::-1], Image.Resampling.BICUBIC)
+                for c in range(image.shape[2])]
+    return np.clip(np.stack(channels, -1), 0, 1).astype(image.dtype)
+
+
+def covering(image, shape):
+    """The largest part of the middle of a picture that has the proportions of `shape`, at that size.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        shape: (height, width).
+
+    Returns:
+        (height, width, 3) array of the same dtype.
+    """
+    factor = min(side / wanted for side, wanted in zip(image.shape, shape))
+    height, width = (max(1, round(wanted * factor)) for wanted in shape)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return resized(image[top:top + height, left:left + width], shape)
+
+
+def check_name(path):
+    """Refuse a name under which no picture can be written.
+
+    Args:
+        path: of the file to be.
+
+    Raises:
+        ValueError: an unknown suffix.
+        FileNotFoundError: its folder does not exist.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"a picture is written as {', '.join(SUFFIXES)}; got {path.name!r}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into.")
+
+
+def save(image, path):
+    """Write a picture; a file of that name is replaced only once the new one is whole.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        path: of the file, with the suffix .png, .jpg or .jpeg.
+
+    Raises:
+        ValueError, FileNotFoundError: as `check_name`.
+    """
+    check_name(path)
+    path = Path(path)
+    pixels = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        Image.fromarray(pixels).save(part, SUFFIXES[path.suffix.lower()], quality=QUALITY)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
