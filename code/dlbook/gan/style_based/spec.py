@@ -142,7 +142,9 @@ SIZES = {"small": small, "quick": quick}
 ADAM = {"learning_rate": 3e-3, "beta1": 0.0, "beta2": 0.99, "epsilon": 1e-8}
 
 TRAINING = {
-    "quick": GanTraining(steps=320, batch_size=16, average=0.97, measured=80, **ADAM),
+    # 1,198 images: the Fréchet distance is 0.54 after 200 turns and 0.46 after 300, with a rate of 4e-3 it is 0.70 and 0.56 (two halves of the
+    # data are at 0.03). Two convolutions a side take as long for 200 turns as one for 300, and then come to 0.80.
+    "quick": GanTraining(steps=240, batch_size=16, average=0.96, measured=60, **ADAM | {"learning_rate": 8e-3}),
     "small": GanTraining(steps=11_000, batch_size=32, average=0.998, measured=1000, **ADAM),
 }
 
