@@ -143,7 +143,7 @@ SIZES = {"small": small, "quick": quick}
 ADAM = {"learning_rate": 3e-3, "beta1": 0.0, "beta2": 0.99, "epsilon": 1e-8}
 
 TRAINING = {
-    "quick": GanTraining(steps=400, batch_size=32, average=0.98, measured=100, **ADAM | {"learning_rate": 6e-3}),
+    "quick": GanTraining(steps=320, batch_size=32, average=0.97, measured=80, **ADAM | {"learning_rate": 6e-3}),
     "small": GanTraining(steps=11_000, batch_size=32, average=0.998, measured=1000, **ADAM),
 }
 
