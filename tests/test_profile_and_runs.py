@@ -135,6 +135,7 @@ def test_a_record_says_how_it_was_made(monkeypatch, tmp_path):
 @pytest.fixture
 def toy(monkeypatch, tmp_path):
     """A system of two tasks whose runs take no time; what was run is in `toy.done`."""
+    monkeypatch.delenv("DLBOOK_THREADS", raising=False)  # it would stand in the command
     full = types.ModuleType("dlbook.cnn.toy.full")
     full.TASKS, full.done = {"first": 1, "second": 2}, []
 

@@ -423,7 +423,7 @@ def test_wrong_settings_are_said(field, value, words):
 
 def test_asking_for_nothing_is_said():
     with pytest.raises(ValueError, match="are all 0: nothing is asked of the picture"):
-        spec.Settings(content_weight=0, style_weight=0)
+        spec.Settings(content_weight=0, style_weight=0, variation_weight=0)
 
 
 @pytest.mark.parametrize("more, words", [
