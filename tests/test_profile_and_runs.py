@@ -52,6 +52,14 @@ def test_setup_seeds_every_generator():
     assert done.stderr == "" and lines[0] == lines[1] and lines[2] == "1 True"
 
 
+@pytest.mark.parametrize("asked", ["", "'keras'"])
+def test_pytorch_keeps_its_threads_when_setup_is_called_again(asked):
+    """OpenMP's threads are limited anew each time; those of PyTorch are OpenMP's."""
+    code = f"from dlbook import profile; profile.setup('torch'); import torch; profile.setup({asked}); print(torch.get_num_threads())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 def test_every_module_of_the_package_leaves_the_standard_library_alone():
     import code
 

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import random
+import sys
 from dataclasses import dataclass, replace
 
 FRAMEWORKS = ("keras", "torch")
@@ -112,6 +113,8 @@ def _setup_numpy(profile, seed):
 
     numpy.random.seed(seed)
     threadpool_limits(profile.threads)
+    if "torch" in sys.modules:  # its threads are among those just limited
+        sys.modules["torch"].set_num_threads(profile.torch_threads)
 
 
 def _setup_torch(profile, seed):
@@ -122,6 +125,8 @@ def _setup_torch(profile, seed):
     torch.manual_seed(seed)
     torch.set_num_threads(profile.torch_threads)
     torch.use_deterministic_algorithms(True)
+    # Filling new memory shows who reads it before writing; nobody here does, and a training step takes a tenth less time without.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
 
 

@@ -40,10 +40,7 @@ def run(framework, seed, folder, task):
     gan, real = twin.dcgan(spec.small, seed), see(images.test_images[:LAST])
 
     def on_measure(step, history):
-        found = measure.quality(see(twin.sample(gan, ALONG, seed)), real.first(ALONG))
-        for name, value in found.items():
-            history.setdefault(name, []).append(value)
-        print(f"step {step}: " + ", ".join(f"{name} {values[-1]:.3f}" for name, values in history.items() if name not in ("step", "samples")), flush=True)
+        note(step, history, measure.quality(see(twin.sample(gan, ALONG, seed)), real.first(ALONG)))
 
     history = twin.fit(gan, images.train_images, spec.TRAINING["small"], seed, on_measure=on_measure, path=path,
                        collapsed=session.COLLAPSED)
@@ -58,6 +55,13 @@ def run(framework, seed, folder, task):
         "training": asdict(spec.TRAINING["small"]), "reference": measure.quality(see(images.train_images[:LAST]), real),
         "parameters": {name: totals(table(spec.small)).parameters for name, table in spec.TABLES.items()},
     } | ({"resumed": resumed} if resumed else {})
+
+
+def note(step, history, found):
+    """Add measures to a history, and print them: `found` is a dict of name to number."""
+    for name, value in found.items():
+        history.setdefault(name, []).append(value)
+    print(f"step {step}: " + ", ".join(f"{name} {values[-1]:.3f}" for name, values in history.items() if name not in ("step", "samples")), flush=True)
 
 
 def unfinished(system, task, framework, seed):

@@ -213,17 +213,31 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
         Collapse: the generator makes one image again and again; the last good weights are back.
     """
     spec.check(training)
+    inputs = to_inputs(gan, images).cpu().numpy()
+    return train(gan, inputs, images, training, seed, on_step, on_measure, progress, path, collapsed)
+
+
+def train(gan, inputs, images, training, seed, *more):
+    """Train any GAN of which its weights and its optimizers are all there is to remember.
+
+    Args:
+        gan: has a `generator`, a `discriminator`, an `averaged` generator and an architecture `a`.
+        inputs: the images as its discriminator reads them, an array whose first axis is N.
+        images: the same in [0, 1].
+        training, seed: as for `fit`.
+        more: what `session.train` takes behind the seed.
+
+    Returns:
+        dict as `fit` has it.
+
+    Raises:
+        ValueError, FloatingPointError, Collapse: as `fit`.
+    """
     optimizers = objectives.adams(gan, training)
     player = session.Player(
         "torch", gan.a, objectives.stepper(gan, training, optimizers), lambda noise: draw(gan, noise),
-        lambda: _state(gan, optimizers), lambda state: _restore(gan, optimizers, state))
-    inputs = to_inputs(gan, images).cpu().numpy()
-    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, on_step, on_measure,
-                         progress, path, collapsed)
-
-
-def _state(gan, optimizers):
-    return weights_of(gan) | objectives.moments_of(optimizers)
+        lambda: weights_of(gan) | objectives.moments_of(optimizers), lambda state: _restore(gan, optimizers, state))
+    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, *more)
 
 
 def _restore(gan, optimizers, state):

@@ -41,7 +41,7 @@ def run(framework, seed, folder, task):
     gan, real = twin.style_gan(spec.small, seed), see(images.test_images[:LAST])
     some = real.first(ALONG)
     history = twin.fit(gan, images.train_images, spec.TRAINING["small"], seed, path=path, collapsed=session.COLLAPSED,
-                       on_measure=lambda step, history: note(step, history, measure.quality(see(digits(twin, gan, ALONG, seed)), some)))
+                       on_measure=lambda step, history: record.note(step, history, measure.quality(see(digits(twin, gan, ALONG, seed)), some)))
     samples = history.pop("samples")
     generated = digits(twin, gan, LAST, seed)
     if (task, framework, seed) in SHIPPED:
@@ -55,13 +55,6 @@ def run(framework, seed, folder, task):
         "training": asdict(spec.TRAINING["small"]), "reference": measure.quality(see(images.train_images[:LAST]), real),
         "parameters": {name: totals(table(spec.small)).parameters for name, table in spec.TABLES.items()},
     } | ({"resumed": resumed} if resumed else {})
-
-
-def note(step, history, found):
-    """Add measures to a history, and print them: `found` is a dict of name to number."""
-    for name, value in found.items():
-        history.setdefault(name, []).append(value)
-    print(f"step {step}: " + ", ".join(f"{name} {values[-1]:.3f}" for name, values in history.items() if name not in ("step", "samples")), flush=True)
 
 
 def digits(twin, gan, n, seed, psi=1.0):

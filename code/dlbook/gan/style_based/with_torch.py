@@ -9,8 +9,7 @@ from dlbook.gan import session
 from dlbook.gan import training as game
 from dlbook.gan.blocks.with_torch import Discriminator, EqualDense, double, leaky, pixel_norm
 from dlbook.gan.dcgan import spec as dcgan
-from dlbook.gan.dcgan.with_torch import draw, put_back, weights_of
-from dlbook.gan.objectives import with_torch as objectives
+from dlbook.gan.dcgan.with_torch import draw, put_back, train, weights_of
 from dlbook.gan.style_based import spec
 from dlbook.train import initial
 
@@ -307,17 +306,8 @@ def fit(gan, images, training=spec.TRAINING["quick"], seed=0, on_step=None, on_m
         FloatingPointError: a loss became infinite or not a number; the last good weights are back.
         Collapse: the generator makes one image again and again; the last good weights are back.
     """
-    optimizers, inputs = objectives.adams(gan, training), to_inputs(gan, images).cpu().numpy()
-    player = session.Player(
-        "torch", gan.a, objectives.stepper(gan, training, optimizers), lambda numbers: draw(gan, numbers),
-        lambda: weights_of(gan) | objectives.moments_of(optimizers), lambda state: _restore(gan, optimizers, state))
-    return session.train(player, lambda step, batch: inputs[batch], images, training, seed, on_step, on_measure,
-                         progress, path, collapsed)
-
-
-def _restore(gan, optimizers, state):
-    put_back(gan, {name: value for name, value in state.items() if ".adam." not in name})
-    objectives.put_moments(optimizers, state)
+    inputs = to_inputs(gan, images).cpu().numpy()
+    return train(gan, inputs, images, training, seed, on_step, on_measure, progress, path, collapsed)
 
 
 def load(task="mnist"):
