@@ -1,7 +1,10 @@
 """What is shown: the same bytes each time, never without alt text, and a sentence for what cannot be shown."""
+import io
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dlbook import show
 
@@ -122,6 +125,26 @@ def test_frames_hold_a_picture_each_with_alt_text():
     assert len(set(sources)) == 3 and 'alt="one"' in sources[0] and all("data:image/png;base64," in s for s in sources)
     with pytest.raises(ValueError, match="3 pictures and 1 captions"):
         show.frames(images, ["one"], "image")
+
+
+def test_two_sliders_choose_a_row_and_a_column():
+    files = show.as_jpeg(np.linspace(0, 1, 6 * 8 * 8 * 3).reshape(6, 8, 8, 3))
+    names = [[f"{row}{column}" for column in "xyz"] for row in "ab"]
+    widget = show.frames_of_two([files[:3], files[3:]], ("ab", "xyz"), names, ("row", "column"))
+    row, column, outer = widget.children
+    assert [slider.description for slider in (row, column)] == ["row", "column"] and list(column.options) == list("xyz")
+    shown = [[html.value for html in inner.children] for inner in outer.children]
+    assert [[f'alt="{name}"' in html for name, html in zip(*pair)] for pair in zip(names, shown)] == [[True] * 3] * 2
+    assert len({html for inner in shown for html in inner}) == 6 and "data:image/jpeg;base64," in shown[0][0]
+    with pytest.raises(ValueError, match=r"2 rows and 3 columns are named; got pictures of \[3\]"):
+        show.frames_of_two([files[:3]], ("ab", "xyz"), names, ("row", "column"))
+
+
+def test_jpeg_loses_little():
+    picture = np.zeros((1, 16, 16, 3))
+    picture[0, :8, :, 0] = 0.5
+    read = np.asarray(Image.open(io.BytesIO(show.as_jpeg(picture)[0]))) / 255
+    assert np.abs(read - picture[0]).max() < 0.05
 
 
 def test_spread_shows_every_seed_and_the_means():

@@ -12,9 +12,9 @@ from dlbook.show.plane import Scene, coverage, lattice, points, scenes
 from dlbook.show.texts import agreement, learning, next_symbols, one_hot, orders, pages, sample_html, samples
 from dlbook.show.unrolled import unrolled
 from dlbook.show.which import Round, which
-from dlbook.show.widgets import frames, verdict
+from dlbook.show.widgets import as_jpeg, frames, frames_of_two, verdict
 
-__all__ = ["Point", "Round", "Scene", "agreement", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat", "confusion",
-           "coverage", "curves", "diagram", "display_png", "figure", "frames", "gates", "grid", "lattice", "learning", "mistakes", "network",
-           "new_figure", "next_symbols", "numbers", "one_hot", "orders", "pages", "pick", "png", "points", "quiz", "sample_html", "samples",
-           "scenes", "spread", "table", "unrolled", "verdict", "which"]
+__all__ = ["Point", "Round", "Scene", "agreement", "as_jpeg", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat",
+           "confusion", "coverage", "curves", "diagram", "display_png", "figure", "frames", "frames_of_two", "gates", "grid", "lattice", "learning",
+           "mistakes", "network", "new_figure", "next_symbols", "numbers", "one_hot", "orders", "pages", "pick", "png", "points", "quiz",
+           "sample_html", "samples", "scenes", "spread", "table", "unrolled", "verdict", "which"]
