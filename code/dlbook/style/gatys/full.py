@@ -16,8 +16,9 @@ from dlbook.style.paintings import file, painting
 PHOTO = "astronaut"
 SIZE, RESOLUTIONS, STEPS = 512, 2, 120  # pixels; how often painted, each time twice as large; steps each time
 SMALL, SMALL_STEPS = 192, 80  # of the sheets
-# By eye at 256 and 512 pixels: ten times less leaves a tinted photo, ten times more leaves little of the face.
-WEIGHT, LITTLE, MUCH = 5e-3, 5e-4, 5e-2
+# By eye. In a large picture the strokes are small against the face, and there may be more of them.
+WEIGHT, LITTLE, MUCH = 2e-2, 2e-3, 2e-1
+SMALL_WEIGHT = 5e-3
 # Task -> painting and style weight.
 LARGE = {
     "shipwreck": ("shipwreck", WEIGHT), "starry_night": ("starry_night", WEIGHT), "the_scream": ("the_scream", WEIGHT),
@@ -80,7 +81,7 @@ def _layers(twin, seed, folder, task):
 
 
 def _ways(twin, seed, folder, task):
-    painted = {name: way(twin, replace(spec.SETTINGS, style_weight=WEIGHT, steps=SMALL_STEPS, seed=seed)) for name, way in WAYS.items()}
+    painted = {name: way(twin, replace(spec.SETTINGS, style_weight=SMALL_WEIGHT, steps=SMALL_STEPS, seed=seed)) for name, way in WAYS.items()}
     return _kept(painted, folder, task, 4, ["starry_night", "the_scream"])
 
 
@@ -112,7 +113,7 @@ def halves(side):
 
 # What is done otherwise -> how.
 WAYS = {
-    "as in the paintings above": _one,
+    "as usual": _one,
     "Adam": lambda twin, s: _one(twin, replace(s, optimizer="adam")),
     "begun with the style": lambda twin, s: _one(twin, replace(s, start="style")),
     "begun with noise": lambda twin, s: _one(twin, replace(s, start="noise")),
