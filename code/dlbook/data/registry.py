@@ -83,6 +83,14 @@ def _keras(path, md5, parameters, licence):
     return File("keras", path.rpartition("/")[2], official.KERAS_URL + path, None, size, licence, md5=md5)
 
 
+def _painting(name, repository, path, sha256, size, painter):
+    return File("style_images", name, f"https://raw.githubusercontent.com/jcjohnson/{repository}/{path}/{name}", sha256, size,
+                f"public domain, {painter}")
+
+
+NEURAL_STYLE = ("neural-style", "07c4b8299f8fbdafec0c514fc820ff1d7ff62e46/examples/inputs")
+FAST_NEURAL_STYLE = ("fast-neural-style", "813c83441953ead2adb3f65f4cc2d5599d735fa7/images/styles")
+
 FILES = {str(file): file for file in (
     _mnist("train-images-idx3-ubyte.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
     _mnist("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
@@ -104,12 +112,24 @@ FILES = {str(file): file for file in (
          "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
          "9d90461b38b4e3d46b9147b1beb74a0aff72b348247fd7873b518394e8d6c627", 19_363_753, "CC BY 4.0, VGG, Oxford",
          made_from="two TensorFlow.js copies of Keras' VGG19, blocks 4 and 5 in 8 bits"),
+    File("oxford_pets_small", "oxford_pets_small.zip", "https://www.robots.ox.ac.uk/~vgg/data/pets/",
+         "ec6c674175f08595f0ba67556e0a693436f9def235bf939f21357928dfaa7431", 11_864_546,
+         "CC BY-SA 4.0, Parkhi, Vedaldi, Zisserman and Jawahar; the photos are their owners'",
+         made_from="1,779 photos of the Oxford-IIIT Pet Dataset, longer side 160 pixels"),
+    File("cifar10_small", "cifar10_small_jpeg.zip", "https://www.cs.toronto.edu/~kriz/cifar.html",
+         "f8ec50fda74dcf8d4c2211775990ab84979ced88695e5a23e8ff582447f7fbc6", 12_776_855, "none stated by its author, A. Krizhevsky (2009)",
+         made_from="12,000 images of a JPEG copy of CIFAR-10"),
     File("text", "tinyshakespeare.txt", "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
          "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1_115_394, "public domain, William Shakespeare"),
     File("text", "nietzsche.txt", "https://s3.amazonaws.com/text-datasets/nietzsche.txt",
          "23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647", 600_901, "public domain, Friedrich Nietzsche and Helen Zimmern"),
     File("text", "kalevala.txt", "https://raw.githubusercontent.com/aajanki/kalevala-rnn/7d61436d02eacd912f4d3d20441a6afc64b3304c/data/kalevala.txt",
          "f14c95acd7d63e5ba2314f9745292c02e5990d0a61ed9da97f5911520e8bd24d", 590_914, "public domain, Elias Lönnrot"),
+    _painting("shipwreck.jpg", *NEURAL_STYLE, "4f7cf34e3cd4a5daaf3f421f059ca9a01aaa2a3afd7243d6670c9c8bc001a213", 144_730, "J. M. W. Turner"),
+    _painting("starry_night.jpg", *NEURAL_STYLE, "0592ab0f7b51b3ce72608a95e53880bd93971e5b48f93a0ce8dfd3cbccf3d098", 315_236, "V. van Gogh"),
+    _painting("the_scream.jpg", *NEURAL_STYLE, "f3075cddeb974a9ee1d6418f7f33fd05185a7ac7dcb4288bd2805d499a9dcaee", 216_723, "E. Munch"),
+    _painting("composition_vii.jpg", *FAST_NEURAL_STYLE, "8f992ed4aecd6dd56972d7bc8166761de7c94e670ee6effa8fd05f3daeb33409", 202_426, "W. Kandinsky"),
+    _painting("wave.jpg", *FAST_NEURAL_STYLE, "14bcf58a39b7095168f27756d76d0c615bb8954acc5eae9e62c66a9684c2ee2b", 148_634, "K. Hokusai"),
     *(_torchvision(*facts) for facts in official.TORCHVISION.values()),
     *(_keras(*facts) for facts in official.KERAS.values()),
 )}
