@@ -1,4 +1,5 @@
 """Which small network is best to paint with: the same pictures painted with each, and judged by VGG19."""
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ SIZE = 144  # pixels
 STEPS = 40
 SETTINGS = gatys.Settings(style_weight=3.0, variation_weight=2.0, steps=STEPS)  # relative: see `spec.balanced`
 STYLES = ("starry_night", "the_scream", "composition_vii", "strokes", "embers", "glass")
+SHOWN = ("learnt from VGG19", "names things", "random", "one random layer", "VGG19")
 
 
 def style(name, size=SIZE):
@@ -65,3 +67,35 @@ def judged(twin, judge, content, image, results):
     untouched = measure(content)[0]["style"]
     found = {name: measure(result)[0] for name, result in results.items()}
     return {name: {"content": losses["content"] / float(energy), "style": losses["style"] / untouched} for name, losses in found.items()}
+
+
+def paint_all(twin, networks, content, image):
+    """Paint with each of some networks: dict of name to picture, and to seconds of the processor."""
+    results, seconds = {}, {}
+    for name, network in networks.items():
+        start = time.process_time()
+        results[name] = painted(twin, network, content, image).image
+        seconds[name] = round(time.process_time() - start, 1)
+    return results, seconds
+
+
+def means(table):
+    """Means over the styles: dict of `<network>_content` and `<network>_style` to float; `table` as `full.comparison` makes it."""
+    names = list(dict.fromkeys(row["network"] for row in table))
+    return {f"{name}_{kind}": float(np.mean([row[key] for row in table if row["network"] == name]))
+            for name in names for kind, key in (("content", "content"), ("style", "style_loss"))}
+
+
+def sheet(rows, names, titles):
+    """Pictures in rows as a PNG: `rows` is a list of lists of (H, W, 3) in [0, 1], with a name each, and a title for each column."""
+    from dlbook import show
+
+    fig, axes = show.new_figure(1.35 * len(titles), 1.35 * len(rows), len(rows), len(titles))
+    for line, row, name in zip(axes, rows, names):
+        line[0].set_ylabel(name.replace("_", " "), fontsize=7)
+        for axis, picture in zip(line, row):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+    for axis, title in zip(axes[0], titles):
+        axis.set_title(title, fontsize=7)
+    return show.png(fig)

@@ -2,9 +2,11 @@
 from dataclasses import asdict, replace
 
 from dlbook import data, runs
+from dlbook.style import paintings
 from dlbook.style.features import spec
 
-TASKS = ("imitation",)
+TASKS = ("imitation", "comparison")
+SYSTEM = "style/features"
 TEACHER = "vgg19/vgg19_conv_notop.npz"
 
 
@@ -25,7 +27,7 @@ def run(framework, seed, folder, task):
     """
     if framework != "torch":
         raise ValueError(f"the feature networks are trained in PyTorch alone, and both twins load them; got framework {framework!r}.")
-    return {"imitation": imitation}[task](seed, folder)
+    return {"imitation": imitation, "comparison": comparison}[task](seed, folder)
 
 
 def imitation(seed, folder, settings=spec.IMITATION):
@@ -46,6 +48,54 @@ def imitation(seed, folder, settings=spec.IMITATION):
         "files": (*pets.files, TEACHER), "history": history, "training": asdict(settings),
         "chosen": {name: numbers.tolist() for name, numbers in chosen.items()},
         "metrics": {f"missed_{name}": share.item() for name, share in missed.items()},
+    }
+
+
+def comparison(seed, folder):
+    """Paint the same pictures with every candidate and with VGG19, and let VGG19 judge them; arguments and returns as for `run`.
+
+    `table` is a list of dict: `style`, `network`, `content` and `style_loss` as `comparison.judged` gives them, and `seconds` of the
+    processor for all steps.
+    """
+    from dlbook.style.features import comparison as painting
+    from dlbook.style.gatys import with_torch as twin
+
+    things, networks = candidates(twin, seed)
+    judge = twin.feature_network()
+    table, sheet = [], []
+    for name in painting.STYLES:
+        content, style = painting.photo(), painting.style(name)
+        results, seconds = painting.paint_all(twin, networks | {"vgg19": judge}, content, style)
+        found = painting.judged(twin, judge, content, style, {"photo": content} | results)
+        table += [{"style": name, "network": who, "content": losses["content"], "style_loss": losses["style"], "seconds": seconds.get(who, 0.0)}
+                  for who, losses in found.items()]
+        sheet.append([*results.values()])
+    (folder / "comparison.png").write_bytes(painting.sheet(sheet, painting.STYLES, painting.SHOWN))
+    return {
+        "files": (*things["files"], TEACHER, *(paintings.file(name) for name in painting.STYLES if name in paintings.PAINTINGS)),
+        "metrics": painting.means(table), "table": table, "history": things["history"], "things": things["metrics"],
+        "settings": asdict(painting.SETTINGS), "candidates": {name: said for name, (said, _) in spec.CANDIDATES.items()},
+    }
+
+
+def candidates(twin, seed):
+    """The networks that are compared: what was measured of the one trained here, and dict of name to network."""
+    checkpoint = runs.checkpoint(SYSTEM, "imitation")
+    things = name_things(seed)
+    weights = {"imitation": checkpoint, "things": things.pop("weights")}
+    return things, {name: twin.vgg.vgg(a, seed, weights.get(name)) for name, (_, a) in spec.CANDIDATES.items()}
+
+
+def name_things(seed, training=spec.TRAINING):
+    """Train a rival to name ten kinds of things; returns `files`, `history`, `metrics` and the `weights` of its convolutions."""
+    from dlbook.cnn.vgg import with_torch as vgg
+
+    images = data.things("full")
+    model = vgg.vgg(spec.CLASSIFIER, seed)
+    history = vgg.fit(model, images, training, seed)
+    return {
+        "files": images.files, "history": history, "metrics": {"test_accuracy": history["val_accuracy"][-1], "test_loss": history["val_loss"][-1]},
+        "weights": {name: value for name, value in vgg.weights_of(model).items() if name.startswith("conv")},
     }
 
 

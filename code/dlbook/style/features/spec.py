@@ -12,6 +12,7 @@ from dlbook.train.settings import Training
 # to relu3_1; at 144 pixels a ninth of VGG19's operations up to relu5_1, and a twentieth of its weights.
 LAYERS = (32, 32, "M", 64, 64, "M", 96, 96, "M", 128, 128, "M", 128)
 NETWORK = vgg.Architecture(LAYERS, hidden=(), top=False, size=None, scaling="caffe")
+SETTINGS = gatys.Settings(steps=60)
 IMITATED = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")  # what style transfer looks at
 
 
