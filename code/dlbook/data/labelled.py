@@ -16,7 +16,7 @@ class Labelled:
     Args:
         source: what the images are, in words.
         licence: their licence, in words.
-        train_images: (N, 28, 28) float32 in [0, 1]; 0 is the ground (paper), 1 is ink or cloth.
+        train_images: float32 in [0, 1]: grey (N, 28, 28), where 0 is the ground (paper) and 1 is ink or cloth, or colour (N, H, W, 3).
         train_labels: (N,) int64, the number of each image's class, counted from 0.
         test_images, test_labels: the same for testing.
         files: names of the registered files they were read from; empty for embedded data.

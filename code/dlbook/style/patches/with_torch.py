@@ -1,0 +1,138 @@
+"""Style transfer by patches in PyTorch."""
+import torch
+
+from dlbook.style.gatys import with_torch as gatys
+from dlbook.style.gatys.with_torch import _seen, _tensor
+from dlbook.style.patches import spec
+
+feature_network, vgg = gatys.feature_network, gatys.vgg
+
+
+def patches(features):
+    """All pieces of 3 x 3 places of some maps.
+
+    Args:
+        features: (1, C, H, W), what a layer gives.
+
+    Returns:
+        (P, 9 C) tensor with P = (H - 2) (W - 2), row by row.
+    """
+    height, width = (size - spec.SIDE + 1 for size in features.shape[2:])
+    shifted = [features[0, :, down:down + height, right:right + width]
+               for down, right in spec.OFFSETS]
+    return torch.cat(shifted).flatten(1).T  # P, 9 C
+
+
+def nearest(found, style):
+    """The patch of the style that each patch of a picture is most like.
+
+    Args:
+        found: (P, 9 C), patches of the picture.
+        style: (Q, 9 C), patches of the style.
+
+    Returns:
+        (P,) int64 tensor of numbers from 0 to Q - 1.
+
+    Source: Li and Wand (2016), equation 3: normalised cross-correlation.
+    """
+    # NN(i) = argmax_j <x_i, s_j> / (|x_i| |s_j|); |x_i| changes no order
+    length = style.norm(dim=1, keepdim=True).clamp_min(spec.TINY)
+    directions = (style / length).T  # 9 C, Q
+    parts = found.split(spec.rows(len(style)))
+    return torch.cat([(part @ directions).argmax(1) for part in parts])
+
+
+def patch_loss(found, style):
+    """The mean squared difference of each patch and the nearest one of the style.
+
+    Args:
+        found: (P, 9 C), patches of the picture.
+        style: (Q, 9 C), patches of the style.
+
+    Returns:
+        scalar tensor; its gradient takes the choice of the nearest as given.
+
+    Source: Li and Wand (2016), equation 2.
+    Differs from the paper: a mean and not a sum over patches and values.
+    """
+    # E = 1/(9 C P) sum_i |x_i - s_NN(i)|^2
+    with torch.no_grad():
+        matched = style[nearest(found, style)]  # P, 9 C
+    return (found - matched).square().mean()
+
+
+def objective(network, content, styles, settings=spec.SETTINGS):
+    """What is asked of a picture, as a function of the picture.
+
+    Args:
+        network: a VGG network, for example `feature_network()`.
+        content: (H, W, 3) in [0, 1].
+        styles: a picture (H', W', 3) in [0, 1], a gatys.Style without a mask, or a
+            list of them; each has a loss of its own, weighed by its share.
+        settings: gatys.Settings.
+
+    Returns:
+        function of an image (H, W, 3) in [0, 1] -> (dict of `content`, `style` and
+        `variation` to the weighted loss, gradient of their sum (H, W, 3)).
+
+    Raises:
+        TypeError, ValueError: wrong pictures, shares or layers, or a mask.
+    """
+    styles = spec.targets(network.a, content, styles, settings)
+    losses = _losses(network, content, styles, settings)
+
+    def losses_and_gradient(image):
+        x = _tensor(network, image).requires_grad_()
+        found = losses(x)
+        (gradient,) = torch.autograd.grad(sum(found.values()), x)
+        values = {name: loss.item() for name, loss in found.items()}
+        return values, gradient.double().cpu().numpy()
+
+    return losses_and_gradient
+
+
+def _losses(network, content, styles, s):
+    """The targets, computed once, and how a picture compares with them."""
+    with torch.no_grad():
+        seen = _seen(network, _tensor(network, content), s.layers)
+        targets = [_patches(_seen(network, _tensor(network, style.image),
+                                  s.style_layers), s) for style in styles]
+
+    def losses(x):
+        maps, found = _seen(network, x, s.layers), {}
+        if s.content_weight:
+            names = s.content_layers
+            apart = sum(gatys.content_loss(maps[name], seen[name]) for name in names)
+            found["content"] = s.content_weight * apart / len(names)
+        if s.style_weight:
+            pieces = _patches(maps, s)
+            found["style"] = s.style_weight * sum(
+                style.share * sum(weight * patch_loss(pieces[name], target[name])
+                                  for name, weight in s.style_weights.items())
+                for style, target in zip(styles, targets))
+        if s.variation_weight:
+            found["variation"] = s.variation_weight * gatys.total_variation(x)
+        return found
+
+    return losses
+
+
+def _patches(maps, s):
+    return {name: patches(maps[name]) for name in s.style_layers}
+
+
+def matches(network, image, style, layer):
+    """Which patch of a style each patch of a picture is most like.
+
+    Args:
+        network: a VGG network.
+        image, style: (H, W, 3) in [0, 1].
+        layer: name of a layer.
+
+    Returns:
+        (P,) int64 array of numbers of the style's patches, and how many it has.
+    """
+    with torch.no_grad():
+        found, target = (patches(_seen(network, _tensor(network, x), [layer])[layer])
+                         for x in (image, style))
+        return nearest(found, target).cpu().numpy(), len(target)
