@@ -8,6 +8,8 @@ from dlbook.cnn.vgg import spec as vgg
 from dlbook.style.gatys import spec as gatys
 from dlbook.train.settings import Training
 
+ONE_TWIN = "it is taught once, in PyTorch; the network itself is `cnn/vgg` in both frameworks"
+
 # Two convolutions a stage, as VGG19's first stages have, so that layers of the same name see equally large parts of the picture up
 # to relu3_1; at 144 pixels a ninth of VGG19's operations up to relu5_1, and a twentieth of its weights.
 LAYERS = (32, 32, "M", 64, 64, "M", 96, 96, "M", 128, 128, "M", 128)
@@ -129,7 +131,7 @@ CANDIDATES = {
     "random": ("random filters, the same layers", replace(NETWORK, scaling="imagenet")),
     "shallow": ("one layer of random filters of 11 x 11", SHALLOW),
 }
-TRAINING = Training(epochs=8, batch_size=50, learning_rate=1e-3, mirror=True)  # of the network that names things
+TRAINING = Training(epochs=4, batch_size=50, learning_rate=1e-3, mirror=True)  # of the network that names things
 
 
 def looks_at(a):
