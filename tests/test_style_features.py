@@ -13,7 +13,7 @@ profile.setup()
 import torch  # noqa: E402  (profile.setup comes first)
 
 from dlbook.cnn.vgg import spec as vgg  # noqa: E402
-from dlbook.data import cifar, pets, zipped  # noqa: E402
+from dlbook.data import cifar, zipped  # noqa: E402
 from dlbook.parity import compare  # noqa: E402
 from dlbook.style import drawn, features  # noqa: E402
 from dlbook.style.features import comparison, full, spec, with_torch  # noqa: E402
@@ -99,14 +99,14 @@ def test_the_network_learns():
     history = with_torch.imitate(network, images, wanted, SMALL, on_step=lambda step, share: seen.append((step, share)), progress=False)
     assert list(history) == list(LAYERS) and all(len(values) == 30 for values in history.values())
     assert [step for step, _ in seen] == list(range(1, 91))
-    assert history["relu1_1"][-1] < 0.02 and history["relu2_2"][-1] < 0.5 * history["relu2_2"][0]
+    assert history["relu1_1"][-1] < 0.5 and history["relu2_2"][-1] < 0.5 * history["relu2_2"][0]
 
 
 def test_a_wrong_teacher_is_not_learnt():
-    """Maps of other images: nothing beyond their mean can be learnt."""
+    """Maps of other images: little beyond their mean can be learnt."""
     _, network, images, _, wanted = taught()
     shuffled = {name: maps.roll(1, 0) for name, maps in wanted.items()}
-    assert with_torch.imitate(network, images, shuffled, SMALL, progress=False)["relu1_1"][-1] > 0.1
+    assert with_torch.imitate(network, images, shuffled, SMALL, progress=False)["relu1_1"][-1] > 0.75
 
 
 @pytest.mark.parametrize("wrong", [{"pieces": 0}, {"learning_rate": 0}, {"noise": 2.0}, {"shuffled": -1}])
@@ -232,7 +232,7 @@ def test_pets_are_read(serve):
     found = data.pets("full")
     assert [image.shape for image in found.images] == [(6, 8, 3), (7, 4, 3)] and found.images[0][0, 0].argmax() == 0
     assert found.species.tolist() == [1, 0] and found.breed_names == ("bengal", "pug") and found.breeds.tolist() == [1, 0]
-    assert found.test.tolist() == [True, False] and found.files == (pets.FILE,) and "1 photos to train on, 1 to test on" in str(found)
+    assert found.test.tolist() == [True, False] and found.files == ("oxford_pets_small/oxford_pets_small.zip",) and "1 photos to train on, 1 to test on" in str(found)
 
 
 def test_things_are_read(serve):

@@ -199,3 +199,19 @@ def test_wrong_pictures_are_refused(which):
 
 def test_memory_is_bounded():
     assert spec.rows(16_000) * 16_000 <= spec.SCORES and spec.rows(10**9) == 1
+
+
+# ---------------------------------------------------------------- beside Gram matrices
+
+@BOTH
+def test_both_losses_are_measured(which):
+    from dlbook.style.gatys import with_keras as gatys_keras
+    from dlbook.style.gatys import with_torch as gatys_torch
+    from dlbook.style.patches import comparison
+
+    net, twin = network(which), {"keras": gatys_keras, "torch": gatys_torch}[which]
+    mirrored = STYLE[:, ::-1].copy()
+    found = comparison.measured(twin, TWINS[which], net, STYLE, {"style": STYLE, "flat": np.full_like(STYLE, 0.5), "other": mirrored}, SETTINGS)
+    assert found["style"] == {"gram": pytest.approx(0, abs=1e-12), "patch": pytest.approx(0, abs=1e-12), "used": 1.0}
+    assert found["flat"]["used"] < found["other"]["used"] < 1
+    assert all(0 < found["other"][kind] < found["flat"][kind] for kind in ("gram", "patch"))

@@ -34,37 +34,38 @@ def strokes(size=256, colours=NIGHT, seed=0):
     whole("size", size)
     rng, scale = np.random.default_rng(seed), DETAIL * size
     centres, turns = rng.random((VORTICES, 2)), rng.choice([-1, 1], VORTICES)
+    starts = rng.random((STROKES, 2))
+    paths = _along(starts, centres, turns, LENGTH / SIDE * rng.uniform(0.6, 1.2, (STROKES, 1))) * scale
+    light = _light(starts, centres) + rng.normal(0, 0.12, STROKES)
+    numbers = np.clip(light * len(colours), 0, len(colours) - 1).astype(int)
+    shades = np.clip(np.array(colours)[numbers] + rng.normal(0, 12, (STROKES, 3)), 0, 255).astype(int)
+    widths = np.maximum(1, np.round(WIDTH / SIDE * scale * rng.uniform(0.5, 1.1, STROKES))).astype(int)
     picture = Image.new("RGB", (scale, scale), colours[1])
     draw = ImageDraw.Draw(picture)
-    for start in rng.random((STROKES, 2)):
-        path = _along(start, centres, turns, LENGTH / SIDE * rng.uniform(0.6, 1.2))
-        light = _light(start, centres) + rng.normal(0, 0.12)
-        number = int(np.clip(light * len(colours), 0, len(colours) - 1))
-        colour = np.clip(np.array(colours[number]) + rng.normal(0, 12), 0, 255).astype(int)
-        width = round(WIDTH / SIDE * scale * rng.uniform(0.5, 1.1))
-        draw.line([tuple(point) for point in path * scale], tuple(colour), max(1, width), joint="curve")
+    for path, shade, width in zip(paths, shades.tolist(), widths.tolist()):
+        draw.line(path.ravel().tolist(), tuple(shade), width, joint="curve")
     return _smaller(np.asarray(picture))
 
 
-def _along(start, centres, turns, length, steps=6):
-    """Points (steps + 1, 2) of a stroke along the field."""
-    path = [start]
+def _along(points, centres, turns, lengths, steps=6):
+    """The strokes' points (STROKES, steps + 1, 2) along the field, from where they start."""
+    path = [points]
     for _ in range(steps):
-        path.append(path[-1] + length / steps * _direction(path[-1], centres, turns))
-    return np.array(path)
+        path.append(path[-1] + lengths / steps * _directions(path[-1], centres, turns))
+    return np.stack(path, 1)
 
 
-def _direction(point, centres, turns):
-    """Direction (2,) of the field at a point: around each centre, the nearest most."""
-    away = point - centres
-    weight = turns / (np.square(away).sum(1) + 0.01)
-    field = (weight[:, None] * away[:, ::-1] * (-1, 1)).sum(0) + (0.6, 0.15)
-    return field / (np.linalg.norm(field) + 1e-9)
+def _directions(points, centres, turns):
+    """Direction (N, 2) of the field at points (N, 2): around each centre, the nearest most."""
+    away = points[:, None] - centres  # N, VORTICES, 2
+    weight = turns / (np.square(away).sum(2) + 0.01)
+    field = (weight[..., None] * away[..., ::-1] * (-1, 1)).sum(1) + (0.6, 0.15)  # N, 2
+    return field / (np.linalg.norm(field, axis=1, keepdims=True) + 1e-9)
 
 
-def _light(point, centres):
-    """How light a point is, from 0 to 1: rings around the centres."""
-    distance = np.sqrt(np.square(point - centres).sum(1)).min()
+def _light(points, centres):
+    """How light points (N, 2) are, from 0 to 1: rings around the centres."""
+    distance = np.sqrt(np.square(points[:, None] - centres).sum(2)).min(1)
     return 0.42 + 0.5 * np.exp(-((distance / 0.07) ** 2)) + 0.22 * np.cos(distance * 55) * np.exp(-distance * 3)
 
 

@@ -2,9 +2,9 @@
 import importlib
 
 from dlbook import profile
-from dlbook.style.features.spec import NETWORK, SETTINGS
+from dlbook.style.features.spec import NETWORK, PATCHES, SETTINGS
 
-__all__ = ["NETWORK", "SETTINGS", "network"]
+__all__ = ["NETWORK", "PATCHES", "SETTINGS", "network"]
 
 
 def network(framework="torch", dtype="float32"):
@@ -15,7 +15,7 @@ def network(framework="torch", dtype="float32"):
         dtype: `float32` or `float64`.
 
     Returns:
-        a network of `cnn.vgg`, for `style.gatys` and `style.patches`; `SETTINGS` suit it.
+        a network of `cnn.vgg`, for `style.gatys` and `style.patches`; `SETTINGS` and `PATCHES` suit it.
 
     Raises:
         ValueError: an unknown framework or dtype.

@@ -15,8 +15,9 @@ from dlbook.style.paintings import painting
 SIZE = 144  # pixels
 STEPS = 40
 SETTINGS = gatys.Settings(style_weight=3.0, variation_weight=2.0, steps=STEPS)  # relative: see `spec.balanced`
-STYLES = ("starry_night", "the_scream", "composition_vii", "strokes", "embers", "glass")
-SHOWN = ("learnt from VGG19", "names things", "random", "one random layer", "VGG19")
+STYLES = ("starry_night", "the_scream", "composition_vii", "strokes", "glass")
+DRAWN = ("starry_night", "strokes", "glass")  # on the recorded sheet
+TITLES = ("learnt from VGG19", "names things", "random", "one random layer", "VGG19")
 
 
 def style(name, size=SIZE):

@@ -69,8 +69,9 @@ def comparison(seed, folder):
         found = painting.judged(twin, judge, content, style, {"photo": content} | results)
         table += [{"style": name, "network": who, "content": losses["content"], "style_loss": losses["style"], "seconds": seconds.get(who, 0.0)}
                   for who, losses in found.items()]
-        sheet.append([*results.values()])
-    (folder / "comparison.png").write_bytes(painting.sheet(sheet, painting.STYLES, painting.SHOWN))
+        if name in painting.DRAWN:
+            sheet.append([*results.values()])
+    (folder / "comparison.png").write_bytes(painting.sheet(sheet, painting.DRAWN, painting.TITLES))
     return {
         "files": (*things["files"], TEACHER, *(paintings.file(name) for name in painting.STYLES if name in paintings.PAINTINGS)),
         "metrics": painting.means(table), "table": table, "history": things["history"], "things": things["metrics"],

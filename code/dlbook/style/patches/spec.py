@@ -10,7 +10,7 @@ TINY = 1e-30  # the least length of a patch: one that is 0 everywhere is like no
 SCORES = 2**23  # scores that are held at once: one for each pair of patches, of picture and style
 
 # Section 4: relu3_1 and relu4_1 for the style, relu4_2 for the content.
-SETTINGS = gatys.Settings(style_layers=("relu3_1", "relu4_1"), style_weight=1.0, content_weight=0.5, variation_weight=3e4)
+SETTINGS = gatys.Settings(style_layers=("relu3_1", "relu4_1"), style_weight=1.0, variation_weight=3e6)
 
 
 def count(shape):
