@@ -101,9 +101,11 @@ def test_the_objective_is_the_weighted_sum(which):
 
 
 @BOTH
-def test_the_gradient_is_the_slope(which):
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_gradient_is_the_slope(which, masked):
     """Against differences of the losses at neighbouring pictures."""
-    losses_and_gradient = TWINS[which].objective(network(which, replace(SMALL, pooling="average")), CONTENT, STYLE, SETTINGS)
+    style = spec.Style(STYLE, mask=np.linspace(0, 1, 12).reshape(3, 4)) if masked else STYLE
+    losses_and_gradient = TWINS[which].objective(network(which, replace(SMALL, pooling="average")), CONTENT, style, SETTINGS)
     gradient = losses_and_gradient(IMAGE)[1]
     assert gradient.shape == IMAGE.shape and gradient.dtype == np.float64
     for place in [(0, 0, 0), (25, 32, 2), (11, 17, 1), (5, 30, 0)]:
@@ -133,6 +135,23 @@ def test_twins_agree(case):
 def test_twins_agree_in_single_precision():
     (k_losses, k), (t_losses, t) = (at(which, dtype="float32") for which in TWINS)
     assert k_losses == pytest.approx(t_losses, rel=1e-4) and compare.difference(k, t) <= 1e-3
+
+
+@BOTH
+def test_bfloat16_is_near_and_leaves_the_network_as_it_is(which):
+    net, s = network(which, dtype="float32"), replace(SETTINGS, precision="bfloat16")
+    fine, rounded = (TWINS[which].objective(net, CONTENT, [spec.Style(STYLE, mask=np.tri(40, 25)), OTHER], settings) for settings in (SETTINGS, s))
+    (want, slope), (found, gradient) = fine(IMAGE), rounded(IMAGE)
+    assert found == pytest.approx(want, rel=0.02) and found["variation"] == want["variation"]
+    assert 1e-4 < np.linalg.norm(gradient - slope) / np.linalg.norm(slope) < 0.2  # it is rounded, and not much
+    assert rounded(CONTENT)[0]["content"] == 0  # the targets are rounded as the picture is
+    assert fine(IMAGE)[0] == want
+
+
+def test_twins_agree_in_bfloat16():
+    """Sums are rounded in another order: as near as the digits go."""
+    (k_losses, k), (t_losses, t) = (at(which, dtype="float32", settings=replace(SETTINGS, precision="bfloat16")) for which in TWINS)
+    assert k_losses == pytest.approx(t_losses, rel=0.01) and np.linalg.norm(k - t) / np.linalg.norm(t) < 0.05
 
 
 def test_twins_have_the_same_names_and_signatures():
@@ -261,6 +280,34 @@ def test_both_find_the_valley_within_the_bounds(optimizer, factor):
     values = painted.history["valley"]
     assert values[0] == factor * valley(begin)[0]["valley"] and values[-1] == factor * valley(painted.image)[0]["valley"]
     assert len(values) == painted.steps + 1 and not painted.stopped
+
+
+def test_a_step_that_is_too_long_is_shortened():
+    """The first move leads over a wall; every step that is kept goes down."""
+    seen = []
+
+    def wall(image):
+        seen.append(image)
+        return {"wall": float(np.where(image > 0.52, 50 * image, -image).sum())}, -np.ones_like(image)
+
+    painted = optimise.optimise(wall, np.full((2, 2, 3), 0.5), replace(SETTINGS, steps=3))
+    assert len(seen) > painted.steps + 1 and 0.5 < painted.image.min() and painted.image.max() <= 0.52
+    assert (np.diff(painted.history["wall"]) < 0).all()
+
+
+def test_what_misleads_is_forgotten(monkeypatch):
+    """A remembered move that points uphill brings no lower place; the gradient itself does."""
+    monkeypatch.setattr(optimise, "_direction", lambda gradient, pairs, f=optimise._direction: gradient if pairs else f(gradient, pairs))
+    painted = optimise.optimise(valley, np.full((3, 4, 3), 0.5), replace(SETTINGS, steps=5))
+    assert painted.steps == 5 and (np.diff(painted.history["valley"]) < 0).all()
+
+
+def test_lbfgs_needs_few_looks_at_the_picture():
+    """One a step, but where a step must be shortened; a curved valley of 36 pixels is found in as many steps."""
+    looks = []
+    painted = optimise.optimise(lambda image: looks.append(1) or valley(image), np.full((3, 4, 3), 0.5), replace(SETTINGS, steps=40))
+    aim = np.linspace(-0.2, 1.2, 36).reshape(3, 4, 3).clip(0, 1)
+    assert len(looks) <= 1.2 * painted.steps + 1 and np.allclose(painted.image, aim, atol=1e-3)
 
 
 def test_adam_is_pytorchs():
@@ -411,6 +458,7 @@ def test_free_memory_is_the_containers_where_it_is_less(tmp_path):
     ("style_weight", float("nan"), "style_weight must be a number of 0 or more; got nan"),
     ("variation_weight", "1", "variation_weight must be a number of 0 or more; got '1'"),
     ("optimizer", "sgd", "optimizer must be one of lbfgs, adam; got 'sgd'"),
+    ("precision", "float16", "precision must be one of network, bfloat16; got 'float16'"),
     ("start", "photo", "start must be one of content, style, noise; got 'photo'"),
     ("steps", 0, "steps must be a whole number of 1 or more; got 0"),
     ("seed", -1, "seed must be a whole number of 0 or more; got -1"),

@@ -1,4 +1,5 @@
 """Style transfer in Keras: the losses, and how they change with each pixel."""
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -45,10 +46,31 @@ def gram_matrix(features, mask=None):
     maps = ops.reshape(features, (n, height * width, channels))  # N, H W, C
     if mask is None:
         # G_ij = 1/P sum_p F_pi F_pj
-        return tf.matmul(maps, maps, transpose_a=True) / (height * width)  # N, C, C
+        return _products(maps) / (height * width)  # N, C, C
     # G_ij = sum_p m_p F_pi F_pj / sum_p m_p
-    weighted = ops.reshape(mask, (-1, 1)) * maps
-    return tf.matmul(weighted, maps, transpose_a=True) / ops.sum(mask)  # N, C, C
+    return _products(maps, ops.reshape(mask, (-1, 1))) / ops.sum(mask)  # N, C, C
+
+
+def _products(maps, mask=None):
+    """sum_p m_p F_pi F_pj of maps (N, P, C), in single precision at least.
+
+    Maps stand on both sides of the product. TensorFlow would go back along each side
+    by itself; here both ways are one product, which takes half the time.
+    """
+    @tf.custom_gradient
+    def products(maps):
+        wide = _wide(maps)
+        weighted = wide if mask is None else mask * wide
+
+        def back(slope):
+            # dL/dF_pi = m_p sum_j (S_ij + S_ji) F_pj, with S = dL/dG
+            both = tf.cast(slope + tf.linalg.matrix_transpose(slope), maps.dtype)
+            product = tf.matmul(maps, both)  # N, P, C
+            return product if mask is None else tf.cast(mask, maps.dtype) * product
+
+        return tf.matmul(weighted, wide, transpose_a=True), back  # N, C, C
+
+    return products(maps)
 
 
 def content_loss(features, target):
@@ -117,7 +139,7 @@ def objective(network, content, styles, settings=spec.SETTINGS):
         TypeError, ValueError: wrong pictures, shares, masks or layers.
     """
     styles = spec.targets(network.a, content, styles, settings)
-    losses = _losses(network, content, styles, settings)
+    losses = _losses(_in_precision(network, settings), content, styles, settings)
 
     @tf.function
     def compiled(x):
@@ -138,6 +160,7 @@ def objective(network, content, styles, settings=spec.SETTINGS):
 def _losses(network, content, styles, s):
     """The targets, computed once, and how a picture compares with them."""
     seen = _seen(network, _tensor(network, content), s.layers)
+    seen = {name: _wide(seen[name]) for name in s.content_layers if name in seen}
     paintings = [_tensor(network, style.image) for style in styles]
     targets = [_grams(_seen(network, x, s.style_layers), s) for x in paintings]
     masks = [{name: mask if mask is None else _tensor(network, mask)
@@ -147,7 +170,7 @@ def _losses(network, content, styles, s):
         maps, found = _seen(network, x, s.layers), {}
         if s.content_weight:
             names = s.content_layers
-            apart = sum(content_loss(maps[name], seen[name]) for name in names)
+            apart = sum(content_loss(_wide(maps[name]), seen[name]) for name in names)
             found["content"] = s.content_weight * apart / len(names)
         if s.style_weight:
             found["style"] = s.style_weight * sum(
@@ -158,6 +181,23 @@ def _losses(network, content, styles, s):
         return found
 
     return losses
+
+
+def _in_precision(network, s):
+    """The network, or a copy that computes in bfloat16 behind its first layer."""
+    if s.precision == "network":
+        return network
+    # Colours reach from -124 to 151, and bfloat16 has no digits left for their shades.
+    kept = [layer.name for layer in network.layers[:2]]  # the input and the first layer
+
+    def rounded(layer):
+        dtype = {} if layer.name in kept else {"dtype": "bfloat16"}
+        return type(layer).from_config(layer.get_config() | dtype)
+
+    half = keras.models.clone_model(network, clone_function=rounded)
+    half.set_weights(network.get_weights())
+    half.a = network.a
+    return half
 
 
 def _seen(network, image, layers):
@@ -176,6 +216,11 @@ def _style_losses(grams, targets, s):
     # sum_l w_l E_l
     return sum(weight * style_loss(grams[name], targets[name])
                for name, weight in s.style_weights.items())
+
+
+def _wide(maps):
+    """Maps in single precision at least, for sums of many values."""
+    return tf.cast(maps, tf.float32) if maps.dtype == tf.bfloat16 else maps
 
 
 def _tensor(network, values):
