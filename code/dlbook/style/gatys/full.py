@@ -15,19 +15,19 @@ from dlbook.style.paintings import file, painting
 
 PHOTO = "astronaut"
 SIZE, RESOLUTIONS, STEPS = 512, 2, 120  # pixels; how often painted, each time twice as large; steps each time
-SMALL, SMALL_STEPS = 192, 80  # of the sheets
+SMALL, SMALL_STEPS = 192, 60  # of the sheets
 # By eye. In a large picture the strokes are small against the face, and there may be more of them.
 WEIGHT, LITTLE, MUCH = 2e-2, 2e-3, 2e-1
 SMALL_WEIGHT = 5e-3
 # Task -> painting and style weight.
 LARGE = {
-    "shipwreck": ("shipwreck", WEIGHT), "starry_night": ("starry_night", WEIGHT), "the_scream": ("the_scream", WEIGHT),
+    "shipwreck": ("shipwreck", SMALL_WEIGHT), "starry_night": ("starry_night", WEIGHT), "the_scream": ("the_scream", WEIGHT),
     "starry_night-little": ("starry_night", LITTLE), "starry_night-much": ("starry_night", MUCH),
 }
 TASKS = (*LARGE, "layers", "ways")
 SEEN = (0, 1, 2, 5, 10, 20, 40, 80, 120, 160, 200, 240)  # steps after which the picture is kept
-CONTENT_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
-STYLE_WEIGHTS = (2e-4, 1e-3, 5e-3, 2.5e-2, 1.25e-1)
+CONTENT_LAYERS = ("relu2_2", "relu3_2", "relu4_2", "relu5_2")
+STYLE_WEIGHTS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 NETWORK = "vgg19/vgg19_conv_notop.npz"
 
 
@@ -72,10 +72,13 @@ def _large(twin, seed, folder, task):
 
 def _layers(twin, seed, folder, task):
     network, content, style = twin.feature_network(), photo(PHOTO, SMALL), painting("starry_night", SMALL)
-    painted = {}
+    seen = twin.vgg.features(network, content[None], list(CONTENT_LAYERS))
+    energy, painted = {layer: float(np.square(maps, dtype=float).mean()) for layer, maps in seen.items()}, {}
     for layer in CONTENT_LAYERS:
         for weight in STYLE_WEIGHTS:
-            settings = replace(spec.SETTINGS, content_layers=(layer,), style_weight=weight, steps=SMALL_STEPS, seed=seed)
+            # The values of layers differ a hundredfold in size; with this weight each has as much to say as the usual one.
+            settings = replace(spec.SETTINGS, content_layers=(layer,), content_weight=energy["relu4_2"] / energy[layer],
+                               style_weight=weight, steps=SMALL_STEPS, seed=seed)
             painted[f"{layer}, {weight:g}"] = paint(twin, network, content, style, settings)
     return _kept(painted, folder, task, len(STYLE_WEIGHTS), ["starry_night"])
 
