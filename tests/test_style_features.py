@@ -180,6 +180,16 @@ def test_the_judge_tells_photo_and_style_apart():
     assert comparison.means(table) == {"a_content": 2.0, "a_style": 2.0}
 
 
+def test_the_chosen_network_is_the_best_of_the_record():
+    (record,) = runs.records(full.SYSTEM, "comparison")
+    table, metrics = record["table"], record["metrics"]
+    assert {row["network"] for row in table} == {"photo", "vgg19", *spec.CANDIDATES} and {row["style"] for row in table} == set(comparison.STYLES)
+    assert metrics == comparison.means(table)
+    others = [metrics[f"{name}_style"] for name in spec.CANDIDATES if name != "imitation"]
+    assert metrics["vgg19_style"] < metrics["imitation_style"] < 0.5 * min(others)
+    assert runs.picture(full.SYSTEM, "comparison")[:4] == b"\x89PNG"
+
+
 # ---------------------------------------------------------------- drawn styles
 
 @pytest.mark.parametrize("name", drawn.STYLES)
