@@ -293,3 +293,11 @@ def test_things_are_read(serve):
 def test_quick_has_no_such_photos(read, size):
     with pytest.raises(data.DataError, match=f"profile 'quick' has none.*{size}"):
         read("quick")
+
+
+def test_how_small_the_network_is():
+    """A tenth of VGG19's operations up to relu5_1, and a twentieth of its weights, about."""
+    from dlbook.cnn.blocks.table import totals
+
+    small, large = (totals(vgg.table(gatys.part(a, list(spec.IMITATED)), (144, 144))) for a in (spec.NETWORK, gatys.architecture()))
+    assert round(large.operations / small.operations) == 10 and round(large.parameters / small.parameters) == 21
