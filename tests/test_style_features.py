@@ -180,6 +180,51 @@ def test_the_judge_tells_photo_and_style_apart():
     assert comparison.means(table) == {"a_content": 2.0, "a_style": 2.0}
 
 
+def test_the_chosen_network_is_the_best_of_the_record():
+    (record,) = runs.records(full.SYSTEM, "comparison")
+    table, metrics = record["table"], record["metrics"]
+    assert {row["network"] for row in table} == {"photo", "vgg19", *spec.CANDIDATES} and {row["style"] for row in table} == set(comparison.STYLES)
+    assert metrics == comparison.means(table)
+    others = [metrics[f"{name}_style"] for name in spec.CANDIDATES if name != "imitation"]
+    assert metrics["vgg19_style"] < metrics["imitation_style"] < 0.5 * min(others)
+    assert runs.picture(full.SYSTEM, "comparison")[:4] == b"\x89PNG"
+
+
+# ---------------------------------------------------------------- the full runs, made small
+
+def some_pets(name):
+    assert name == "full"
+    return data.Pets("some pets", "none", tuple(photos(6, 40, 36)), np.zeros(6, int), np.zeros(6, int), np.arange(6) % 2 == 1, ("pug",))
+
+
+def test_the_imitation_is_recorded(monkeypatch, tmp_path):
+    monkeypatch.setattr(full.data, "pets", some_pets)
+    monkeypatch.setattr(gatys_torch, "feature_network", lambda: features.network("torch"))  # a teacher with the same layers, which is at hand
+    result = full.imitation(0, tmp_path, replace(SMALL, side=32, pieces=4, epochs=2))
+    assert result["files"] == ("oxford_pets_small/oxford_pets_small.zip", full.TEACHER) and result["training"]["epochs"] == 2
+    assert list(result["metrics"]) == [f"missed_{name}" for name in spec.IMITATED] and all(np.isfinite(list(result["metrics"].values())))
+    assert {name: len(numbers) for name, numbers in result["chosen"].items()} == spec.widths()
+    weights = runs.load_weights(tmp_path / "imitation.safetensors")
+    assert {value.dtype for value in weights.values()} == {np.dtype("float16")} and "some pets" in runs.about(tmp_path / "imitation.safetensors")["trained_on"]
+
+
+def test_the_comparison_is_recorded(monkeypatch, tmp_path):
+    images, labels = RNG.random((12, 32, 32, 3), np.float32), np.arange(12) % 10
+    monkeypatch.setattr(full.data, "things", lambda name: data.Labelled("some things", "none", images, labels, images, labels, files=("a/b",)))
+    monkeypatch.setattr(gatys_torch, "feature_network", lambda: features.network("torch"))
+    monkeypatch.setattr(full.spec, "TRAINING", replace(spec.TRAINING, epochs=1))
+    for name, value in {"STYLES": ("strokes", "glass"), "DRAWN": ("strokes", "glass"), "SETTINGS": replace(comparison.SETTINGS, steps=1)}.items():
+        monkeypatch.setattr(comparison, name, value)
+    monkeypatch.setattr(comparison, "photo", lambda f=comparison.photo: f(32))
+    monkeypatch.setattr(comparison, "style", lambda name, f=comparison.style: f(name, 32))
+    result = full.comparison(0, tmp_path)
+    names = ["photo", *spec.CANDIDATES, "vgg19"]
+    assert [row["network"] for row in result["table"]] == 2 * names and result["files"] == ("a/b", full.TEACHER)
+    assert {row["style_loss"] for row in result["table"] if row["network"] == "photo"} == {1.0}
+    assert list(result["metrics"]) == [f"{name}_{kind}" for name in names for kind in ("content", "style")]
+    assert (tmp_path / "comparison.png").read_bytes()[:4] == b"\x89PNG" and 0 <= result["things"]["test_accuracy"] <= 1
+
+
 # ---------------------------------------------------------------- drawn styles
 
 @pytest.mark.parametrize("name", drawn.STYLES)
@@ -248,3 +293,11 @@ def test_things_are_read(serve):
 def test_quick_has_no_such_photos(read, size):
     with pytest.raises(data.DataError, match=f"profile 'quick' has none.*{size}"):
         read("quick")
+
+
+def test_how_small_the_network_is():
+    """A tenth of VGG19's operations up to relu5_1, and a twentieth of its weights, about."""
+    from dlbook.cnn.blocks.table import totals
+
+    small, large = (totals(vgg.table(gatys.part(a, list(spec.IMITATED)), (144, 144))) for a in (spec.NETWORK, gatys.architecture()))
+    assert round(large.operations / small.operations) == 10 and round(large.parameters / small.parameters) == 21

@@ -151,8 +151,8 @@ def test_twins_have_the_same_names_and_signatures():
 
 @BOTH
 def test_a_picture_matches_itself(which):
-    numbers, count = TWINS[which].matches(network(which), STYLE, STYLE, "relu3_1")
-    assert numbers.tolist() == list(range(count)) and count == 4 * 5
+    places, grid = TWINS[which].matches(network(which), STYLE, STYLE, "relu3_1")
+    assert grid == (4, 5) and np.array_equal(places, np.indices(grid).transpose(1, 2, 0))
 
 
 def defect_unnormalised(patch):
@@ -212,6 +212,15 @@ def test_both_losses_are_measured(which):
     net, twin = network(which), {"keras": gatys_keras, "torch": gatys_torch}[which]
     mirrored = STYLE[:, ::-1].copy()
     found = comparison.measured(twin, TWINS[which], net, STYLE, {"style": STYLE, "flat": np.full_like(STYLE, 0.5), "other": mirrored}, SETTINGS)
-    assert found["style"] == {"gram": pytest.approx(0, abs=1e-12), "patch": pytest.approx(0, abs=1e-12), "used": 1.0}
-    assert found["flat"]["used"] < found["other"]["used"] < 1
+    assert found["style"] == {"gram": pytest.approx(0, abs=1e-12), "patch": pytest.approx(0, abs=1e-12), "used": 1.0, "whole": 1.0}
+    assert found["flat"]["used"] < found["other"]["used"] < 1 and found["other"]["whole"] < 0.5
     assert all(0 < found["other"][kind] < found["flat"][kind] for kind in ("gram", "patch"))
+
+
+def test_shares_of_matches():
+    from dlbook.style.patches import comparison
+
+    places = np.array([[[0, 0], [0, 1], [3, 3]], [[1, 0], [1, 1], [3, 4]]])  # a whole piece of 2 x 2, and another column
+    assert comparison.used(places, (4, 6)) == 6 / 24
+    assert comparison.whole(places, (4, 6)) == 4 / 7  # 2 of 4 to the right, 2 of 3 down
+    assert comparison.used(np.zeros((5, 5, 2), int), (4, 6)) == 1 / 24 and comparison.whole(np.zeros((5, 5, 2), int), (4, 6)) == 0

@@ -1,4 +1,4 @@
-"""Styles that the course draws itself, so that style transfer needs no painting: brush strokes along a swirl, and stained glass."""
+"""Styles that the course draws itself, so that style transfer needs no painting: brush strokes along a swirl, stained glass, bricks."""
 import numpy as np
 
 from dlbook.cnn.blocks.table import whole
@@ -7,11 +7,14 @@ from dlbook.cnn.blocks.table import whole
 NIGHT = ((16, 32, 82), (28, 62, 130), (52, 104, 176), (108, 158, 208), (190, 214, 226), (244, 224, 130), (236, 178, 48))
 WINDOW = ((196, 30, 40), (24, 70, 160), (244, 188, 40), (24, 128, 84), (236, 112, 30), (118, 40, 130), (170, 214, 236))
 EMBERS = ((58, 14, 20), (122, 24, 24), (188, 52, 28), (228, 108, 36), (244, 170, 70), (250, 222, 150), (40, 60, 66))
+CLAY = ((166, 74, 52), (148, 62, 46), (184, 92, 62), (128, 56, 46), (194, 110, 80))
+MORTAR = (206, 200, 188)  # between the bricks
 LEAD = (18, 18, 24)  # between the panes
 DETAIL = 2  # drawn so many times larger, then made smaller: smooth edges
 SIDE = 256.0  # pixels; all lengths below are for a picture of this side
 STROKES, LENGTH, WIDTH = 5200, 26.0, 5.0  # how many strokes, and how long and wide
 VORTICES = 7
+ROWS, JOINT = 14, 1.5  # rows of bricks, and half the width of the joint between them
 PANES, GAP = 9, 1.6  # panes a side, and half the width of the lead between them
 
 
@@ -98,6 +101,37 @@ def glass(size=256, colours=WINDOW, seed=0):
     return _smaller(np.clip(pixels, 0, 255).reshape(scale, scale, 3))
 
 
+def bricks(size=256, colours=CLAY, seed=0):
+    """A wall of bricks, each row shifted by half a brick.
+
+    Args:
+        size: side, pixels.
+        colours: list of (R, G, B) in 0..255.
+        seed: of the bricks' colours.
+
+    Returns:
+        (size, size, 3) float32 in [0, 1].
+
+    Raises:
+        ValueError: a size that is no whole number above 0.
+    """
+    whole("size", size)
+    rng, scale = np.random.default_rng(seed), DETAIL * size
+    palette = np.array(colours, float)[rng.integers(len(colours), size=(ROWS, ROWS))] + rng.normal(0, 8, (ROWS, ROWS, 3))
+    down, right = (np.indices((scale, scale)) + 0.5) / scale
+    row = (down * ROWS).astype(int)
+    across = right * ROWS / 2 + row % 2 / 2  # a brick is twice as long as high
+    # How far from the nearest edge of its brick, in a picture of side 1.
+    edge = np.minimum(_to_edge(down * ROWS) / ROWS, _to_edge(across) * 2 / ROWS)
+    pixels = np.where(edge[..., None] < JOINT / SIDE, MORTAR, palette[row, across.astype(int)])
+    return _smaller(np.clip(pixels, 0, 255))
+
+
+def _to_edge(values):
+    """Distance to the nearest whole number."""
+    return np.abs(values - np.round(values))
+
+
 def _smaller(pixels):
     """Means of DETAIL x DETAIL pixels in 0..255, as float32 in [0, 1]."""
     side = len(pixels) // DETAIL
@@ -109,4 +143,4 @@ def embers(size=256, seed=3):
     return strokes(size, EMBERS, seed)
 
 
-STYLES = {"strokes": strokes, "embers": embers, "glass": glass}
+STYLES = {"strokes": strokes, "embers": embers, "glass": glass, "bricks": bricks}

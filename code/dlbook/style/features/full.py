@@ -87,13 +87,13 @@ def candidates(twin, seed):
     return things, {name: twin.vgg.vgg(a, seed, weights.get(name)) for name, (_, a) in spec.CANDIDATES.items()}
 
 
-def name_things(seed, training=spec.TRAINING):
+def name_things(seed):
     """Train a rival to name ten kinds of things; returns `files`, `history`, `metrics` and the `weights` of its convolutions."""
     from dlbook.cnn.vgg import with_torch as vgg
 
     images = data.things("full")
     model = vgg.vgg(spec.CLASSIFIER, seed)
-    history = vgg.fit(model, images, training, seed)
+    history = vgg.fit(model, images, spec.TRAINING, seed)
     return {
         "files": images.files, "history": history, "metrics": {"test_accuracy": history["val_accuracy"][-1], "test_loss": history["val_loss"][-1]},
         "weights": {name: value for name, value in vgg.weights_of(model).items() if name.startswith("conv")},

@@ -12,7 +12,7 @@ from dlbook.train.settings import Training
 ONE_TWIN = "it is taught once, in PyTorch; the network itself is `cnn/vgg` in both frameworks"
 
 # Two convolutions a stage, as VGG19's first stages have, so that layers of the same name see equally large parts of the picture up
-# to relu3_1; at 144 pixels a ninth of VGG19's operations up to relu5_1, and a twentieth of its weights.
+# to relu3_1; up to relu5_1 a tenth of VGG19's operations, and a twentieth of its weights.
 LAYERS = (32, 32, "M", 64, 64, "M", 96, 96, "M", 128, 128, "M", 128)
 NETWORK = vgg.Architecture(LAYERS, hidden=(), top=False, size=None, scaling="caffe")
 # Chosen by eye at 144 pixels with a painting and two drawn styles: the Gram matrices of relu1_1 are small numbers and those of relu4_1

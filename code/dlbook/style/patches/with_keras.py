@@ -131,7 +131,7 @@ def _patches(maps, s):
 
 
 def matches(network, image, style, layer):
-    """Which patch of a style each patch of a picture is most like.
+    """Where in a style lies the patch that each patch of a picture is most like.
 
     Args:
         network: a VGG network.
@@ -139,8 +139,10 @@ def matches(network, image, style, layer):
         layer: name of a layer.
 
     Returns:
-        (P,) int64 array of numbers of the style's patches, and how many it has.
+        (H', W', 2) int64 array, row and column among the style's patches, and how
+        many rows and columns of them there are.
     """
-    found, target = (patches(_seen(network, _tensor(network, x), [layer])[layer])
-                     for x in (image, style))
-    return nearest(found, target).numpy(), len(target)
+    maps = [_seen(network, _tensor(network, x), [layer])[layer] for x in (image, style)]
+    numbers = nearest(*(patches(x) for x in maps)).numpy()
+    found, grid = (tuple(size - spec.SIDE + 1 for size in x.shape[1:3]) for x in maps)
+    return np.stack(np.divmod(numbers.reshape(found), grid[1]), -1), grid  # H', W', 2
