@@ -72,6 +72,11 @@ def _fashion(name, size, sha256):
     return File("fashion_mnist", name, f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}", sha256, size, "MIT, Zalando SE")
 
 
+def _neural_style(name, size, sha256, licence):
+    return File("style_images", name, f"https://raw.githubusercontent.com/jcjohnson/neural-style/07c4b8299f8fbdafec0c514fc820ff1d7ff62e46/examples/inputs/{name}",
+                sha256, size, licence)
+
+
 def _torchvision(name, mebibytes):
     start = name.removesuffix(".pth").rpartition("-")[2]  # torchvision's convention
     return File("torchvision", name, official.TORCHVISION_URL + name, None, round(mebibytes * 2**20), official.TORCHVISION_LICENCE,
@@ -110,6 +115,12 @@ FILES = {str(file): file for file in (
          "23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647", 600_901, "public domain, Friedrich Nietzsche and Helen Zimmern"),
     File("text", "kalevala.txt", "https://raw.githubusercontent.com/aajanki/kalevala-rnn/7d61436d02eacd912f4d3d20441a6afc64b3304c/data/kalevala.txt",
          "f14c95acd7d63e5ba2314f9745292c02e5990d0a61ed9da97f5911520e8bd24d", 590_914, "public domain, Elias Lönnrot"),
+    _neural_style("starry_night.jpg", 315_236, "0592ab0f7b51b3ce72608a95e53880bd93971e5b48f93a0ce8dfd3cbccf3d098", "public domain, Vincent van Gogh, 1889"),
+    _neural_style("the_scream.jpg", 216_723, "f3075cddeb974a9ee1d6418f7f33fd05185a7ac7dcb4288bd2805d499a9dcaee", "public domain, Edvard Munch, 1893"),
+    File("oxford_pets_small", "oxford_pets_small.zip", "https://www.robots.ox.ac.uk/~vgg/data/pets/",
+         "ec6c674175f08595f0ba67556e0a693436f9def235bf939f21357928dfaa7431", 11_864_546,
+         "CC BY-SA 4.0, Parkhi, Vedaldi, Zisserman and Jawahar; the photos are their owners'",
+         made_from="1,779 photos of the Oxford-IIIT Pet Dataset, made smaller: longer side 160 pixels"),
     *(_torchvision(*facts) for facts in official.TORCHVISION.values()),
     *(_keras(*facts) for facts in official.KERAS.values()),
 )}
