@@ -165,10 +165,13 @@ class StyleTraining:
             above_zero(name, getattr(self, name))
 
 
-LAYERS = {"content_layers": ("relu3_3",), "style_layers": ("relu1_1", "relu2_1", "relu3_1", "relu4_1")}
+# Cheaper than the layers of painting step by step: nothing behind relu4_1 is computed. Weights chosen by eye, after 200 steps on squares of
+# 96 pixels: with a style weight of 2e-3 faces are gone, with 1e-4 they are known and the strokes show.
+SETTINGS = Settings(content_layers=("relu3_3",), style_layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1"), style_weight=1e-4,
+                    variation_weight=2e7)
 TRAINING = {
-    "small": StyleTraining(2000, settings=Settings(**LAYERS)),
-    "quick": StyleTraining(40, side=48, style_size=96, measured=10, settings=Settings(**LAYERS)),
+    "small": StyleTraining(3200, batch_size=2, learning_rate=2e-3, measured=200, settings=SETTINGS),
+    "quick": StyleTraining(40, side=48, style_size=96, measured=10, settings=SETTINGS),
 }
 
 

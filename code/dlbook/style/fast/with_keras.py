@@ -194,7 +194,7 @@ def _tensor(network, values):
     return tf.cast(np.asarray(values), network.weights[0].dtype)
 
 
-def perceptual_loss(features, paintings, settings=spec.TRAINING["small"].settings):
+def perceptual_loss(features, paintings, settings=spec.SETTINGS):
     """What is asked of a batch of pictures: Gatys' losses, each picture with its own style.
 
     Args:

@@ -196,7 +196,7 @@ def _tensor(network, values):
     return torch.as_tensor(np.ascontiguousarray(values), dtype=weight.dtype, device=weight.device)
 
 
-def perceptual_loss(features, paintings, settings=spec.TRAINING["small"].settings):
+def perceptual_loss(features, paintings, settings=spec.SETTINGS):
     """What is asked of a batch of pictures: Gatys' losses, each picture with its own style.
 
     Args:
