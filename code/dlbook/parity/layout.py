@@ -31,8 +31,10 @@ NAMES = {
     "ToImage": {"kernel": "weight", "bias": "bias"},
     "Noise": {"strength": "strength", "bias": "bias"},
     "Constant": {"weight": "weight"},
+    "MirrorConv": {"kernel": "weight"},
+    "StyleNorm": {"scale": "scale", "shift": "shift"},
 }
-CONVOLUTIONS = ("Conv2D", "Conv2DTranspose", "EqualConv", "Modulated", "ToImage")
+CONVOLUTIONS = ("Conv2D", "Conv2DTranspose", "EqualConv", "Modulated", "ToImage", "MirrorConv")
 RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 
 
