@@ -59,8 +59,8 @@ def test_the_linter_sees_a_planted_fault(tmp_path):
 
 def job(tmp_path, name, words=(), environment=None, body="exit 0"):
     """Run a job script with an srun and an scontrol that only write down what they were asked."""
-    for command, does in {"srun": f'printf "%s\\n" "$@" > "{tmp_path}/srun"; echo "$DLBOOK_THREADS" > "{tmp_path}/threads"; {body}',
-                          "scontrol": f'echo "$@" >> "{tmp_path}/scontrol"; [ "$1" = show ] && printf "n1\\nn2\\n" || true'}.items():
+    for command, does in {"srun": f'printf "%s\\n" "$@" > "{tmp_path}/asked.srun"; echo "$DLBOOK_THREADS" > "{tmp_path}/threads"; {body}',
+                          "scontrol": f'echo "$@" >> "{tmp_path}/asked.scontrol"; [ "$1" = show ] && printf "n1\\nn2\\n" || true'}.items():
         (tmp_path / command).write_text(f"#!/bin/bash\n{does}\n")
         (tmp_path / command).chmod(0o755)
     nodes, gpus = JOBS[name]
@@ -75,7 +75,7 @@ def test_each_job_starts_torchrun_once_a_node(name, tmp_path):
     nodes, gpus = JOBS[name]
     done = job(tmp_path, name, ["--epochs", "3"])
     assert done.returncode == 0, done.stderr
-    words = (tmp_path / "srun").read_text().split("\n")
+    words = (tmp_path / "asked.srun").read_text().split("\n")
     for word in (f"--ntasks={nodes}", "--ntasks-per-node=1", f"--nnodes={nodes}", f"--nproc-per-node={gpus}", "--rdzv-endpoint=n1:23456",
                  "--max-restarts=3", "dlbook.train.distributed", "--epochs"):
         assert word in words, word
@@ -89,13 +89,13 @@ def test_each_job_starts_torchrun_once_a_node(name, tmp_path):
 def test_a_job_whose_time_is_over_is_requeued_and_one_that_fails_fails(tmp_path):
     over = job(tmp_path, "one-gpu.sh", body="kill -USR1 $PPID; sleep 0.5; exit 75")
     assert over.returncode == 75 and "requeueing job 123456" in over.stdout
-    assert "requeue 123456" in (tmp_path / "scontrol").read_text()
+    assert "requeue 123456" in (tmp_path / "asked.scontrol").read_text()
     assert job(tmp_path, "one-gpu.sh", body="exit 3").returncode == 3
 
 
 def test_a_job_can_run_in_a_container(tmp_path):
     assert job(tmp_path, "two-nodes.sh", environment={"RUN": "singularity exec /a/b.sif", "PYTHON": "python", "OUT": str(tmp_path / "o")}).returncode == 0
-    words = (tmp_path / "srun").read_text().split("\n")
+    words = (tmp_path / "asked.srun").read_text().split("\n")
     assert words[words.index("singularity"):][:6] == ["singularity", "exec", "/a/b.sif", "python", "-m", "torch.distributed.run"]
 
 
@@ -166,27 +166,44 @@ def test_the_helm_values_fit_the_charts_schema():
     assert "user_password" not in json.dumps(VALUES)
 
 
+# A cluster that is never asked anything: KubeSpawner wants to know of one before it makes a pod's description.
+NOWHERE = """
+{apiVersion: v1, kind: Config, current-context: none, clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}],
+ users: [{name: none, user: {}}], contexts: [{name: none, context: {cluster: none, user: none}}]}
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """The description of a cluster, where KubeSpawner looks for it."""
+    package("kubespawner")
+    from kubernetes_asyncio.config import kube_config
+
+    (tmp_path / "config").write_text(NOWHERE)
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+
+
 def pod(slug):
     """The pod that KubeSpawner makes of the values, as the chart passes them on."""
-    package("kubespawner")
     from kubespawner import KubeSpawner
     from kubernetes_asyncio.client import ApiClient
 
     one = VALUES["singleuser"]
     volumes, mounts = (list(one["storage"][name].values()) for name in ("extraVolumes", "extraVolumeMounts"))
-    spawner = KubeSpawner(
-        _mock=True, image=f"{one['image']['name']}:{one['image']['tag']}", cmd=one["cmd"], environment=dict(one["extraEnv"]), volumes=volumes,
-        volume_mounts=mounts, mem_limit=one["memory"]["limit"], mem_guarantee=one["memory"]["guarantee"], cpu_limit=one["cpu"]["limit"],
-        cpu_guarantee=one["cpu"]["guarantee"], profile_list=one["profileList"])
 
     async def render():
+        spawner = KubeSpawner(
+            _mock=True, image=f"{one['image']['name']}:{one['image']['tag']}", cmd=one["cmd"], environment=dict(one["extraEnv"]), volumes=volumes,
+            volume_mounts=mounts, mem_limit=one["memory"]["limit"], mem_guarantee=one["memory"]["guarantee"], cpu_limit=one["cpu"]["limit"],
+            cpu_guarantee=one["cpu"]["guarantee"], profile_list=one["profileList"])
         spawner.user_options = {"profile": slug}
         await spawner.load_user_options()
-        return ApiClient().sanitize_for_serialization(await spawner.get_pod_manifest())
+        async with ApiClient() as client:
+            return client.sanitize_for_serialization(await spawner.get_pod_manifest())
     return asyncio.run(render())["spec"]
 
 
-def test_kubespawner_gives_the_gpu_pod_a_gpu():
+def test_kubespawner_gives_the_gpu_pod_a_gpu(cluster):
     spec = pod("gpu")
     container = spec["containers"][0]
     assert container["image"].endswith("-cuda")
@@ -201,7 +218,7 @@ def test_kubespawner_gives_the_gpu_pod_a_gpu():
     assert any(v.get("persistentVolumeClaim", {}).get("readOnly") for v in spec["volumes"])
 
 
-def test_kubespawner_gives_the_cpu_pod_none():
+def test_kubespawner_gives_the_cpu_pod_none(cluster):
     container = pod("cpu")["containers"][0]
     assert container["image"].endswith("-cpu") and "nvidia.com/gpu" not in json.dumps(container["resources"])
     assert container["resources"]["limits"]["memory"] == 4 * 2**30

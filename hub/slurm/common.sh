@@ -19,7 +19,7 @@ if command -v module >/dev/null; then
 fi
 
 # All processes meet at the job's first node, at a port that no other job of this number takes.
-head=$(scontrol show hostnames "${SLURM_JOB_NODELIST:?}" | head -n 1)
+head=$(scontrol show hostnames "${SLURM_JOB_NODELIST:?}" | sed -n 1p)
 port=$((20000 + SLURM_JOB_ID % 20000))
 
 export DLBOOK_PROFILE=full

@@ -23,11 +23,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends the first before it en
 def main(arguments=None):
     """Train, and print how well the test images are read; returns the exit status."""
     options = _options(arguments)
-    asked = []
-    for number in SIGNALS:
-        signal.signal(number, lambda number, frame: asked.append(number))
     try:
-        return _train(options, spec.Processes.from_environment(), lambda: bool(asked))
+        return _train(options, spec.Processes.from_environment())
     except (DataError, ValueError, ArithmeticError, OSError, spec.Stopped) as error:
         if os.environ.get("RANK", "0") == "0":  # what ends one process ends all; one says it
             print(f"dlbook: {error}", file=sys.stderr, flush=True)
@@ -47,7 +44,7 @@ def _options(arguments):
     return parser.parse_args(arguments)
 
 
-def _train(options, processes, stop):
+def _train(options, processes):
     if options.framework == "keras":
         raise ValueError(spec.ONE_TWIN)
     training = _training(options)
@@ -59,8 +56,10 @@ def _train(options, processes, stop):
     twin.connect(processes, options.backend)
     try:
         digits = twin.in_turn(processes, data.digits)
-        start = time.perf_counter()
-        network, done = twin.train(digits, training, options.seed, processes, options.out, options.every, stop=stop)
+        start, asked = time.perf_counter(), []
+        for number in SIGNALS:  # from here on there is something to keep; before, a signal ends the process at once
+            signal.signal(number, lambda number, frame: asked.append(number))
+        network, done = twin.train(digits, training, options.seed, processes, options.out, options.every, stop=lambda: bool(asked))
         if processes.rank == 0:
             _report(options, digits, network, done, processes, time.perf_counter() - start)
     finally:
