@@ -111,7 +111,7 @@ FILES = {str(file): file for file in (
     File("text", "kalevala.txt", "https://raw.githubusercontent.com/aajanki/kalevala-rnn/7d61436d02eacd912f4d3d20441a6afc64b3304c/data/kalevala.txt",
          "f14c95acd7d63e5ba2314f9745292c02e5990d0a61ed9da97f5911520e8bd24d", 590_914, "public domain, Elias Lönnrot"),
     *(_torchvision(*facts) for facts in official.TORCHVISION.values()),
-    *(_keras(*facts) for facts in official.KERAS.values()),
+    *(_keras(*facts) for facts in (*official.KERAS.values(), *official.KERAS_MAPS.values())),
 )}
 
 
