@@ -227,6 +227,7 @@ def test_all_absent_files_are_said(two):
 
 def test_the_whole_numbers_of_vgg19_come_before_the_rounded_ones():
     assert [entry.file for entry in VGG.spec.OFFICIAL if entry.fits(VGG.spec.MAPS["19"])] == [
+        "keras/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         "keras/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "vgg19/vgg19_conv_notop.npz"]
 
 

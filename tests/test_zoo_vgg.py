@@ -280,7 +280,9 @@ def test_official_weights_of_the_oldest_keras_layout(monkeypatch, tmp_path):
 def test_which_official_weights_fit():
     style = replace(spec.MAPS["19"], size=(450, 845), pooling="average", pool_padding="same")
     fitting = [entry.file for entry in spec.OFFICIAL if entry.fits(style)]
-    assert fitting == ["keras/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "vgg19/vgg19_conv_notop.npz"]
+    assert fitting == ["keras/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+                       "keras/vgg19_weights_tf_dim_ordering_tf_kernels.h5",
+                       "vgg19/vgg19_conv_notop.npz"]
     assert [entry.file for entry in spec.OFFICIAL if entry.fits(spec.VARIANTS["16"])] == ["torchvision/vgg16-397923af.pth"]
     assert not [entry for entry in spec.OFFICIAL if entry.fits(replace(spec.VARIANTS["16"], size=32))]  # fc6 would not fit
     anywhere = replace(spec.VARIANTS["16"], size=(97, 131), classifier_pool=7)

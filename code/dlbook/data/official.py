@@ -50,3 +50,7 @@ KERAS = {
                      "Apache-2.0, Google"),
     "nasnet_mobile": ("nasnet/NASNet-mobile.h5", "020fb642bf7360b370c678b08e0adf61", 5_326_716, "Apache-2.0, Google"),
 }
+# Those of the convolutions alone.
+KERAS_MAPS = {
+    "vgg19": ("vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6", 20_024_384, "CC BY 4.0, VGG, Oxford"),
+}

@@ -131,7 +131,7 @@ FILES = {str(file): file for file in (
     _painting("composition_vii.jpg", *FAST_NEURAL_STYLE, "8f992ed4aecd6dd56972d7bc8166761de7c94e670ee6effa8fd05f3daeb33409", 202_426, "W. Kandinsky"),
     _painting("wave.jpg", *FAST_NEURAL_STYLE, "14bcf58a39b7095168f27756d76d0c615bb8954acc5eae9e62c66a9684c2ee2b", 148_634, "K. Hokusai"),
     *(_torchvision(*facts) for facts in official.TORCHVISION.values()),
-    *(_keras(*facts) for facts in official.KERAS.values()),
+    *(_keras(*facts) for facts in (*official.KERAS.values(), *official.KERAS_MAPS.values())),
 )}
 
 

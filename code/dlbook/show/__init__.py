@@ -8,6 +8,7 @@ from dlbook.show.film import film
 from dlbook.show.gates import cells, gates
 from dlbook.show.network import network
 from dlbook.show.page import quiz, table
+from dlbook.show.painter import painter
 from dlbook.show.pick import Point, pick
 from dlbook.show.plane import Scene, coverage, lattice, points, scenes
 from dlbook.show.texts import agreement, learning, next_symbols, one_hot, orders, pages, sample_html, samples
@@ -17,5 +18,5 @@ from dlbook.show.widgets import as_jpeg, frames, frames_of_two, verdict
 
 __all__ = ["Point", "Round", "Scene", "agreement", "as_jpeg", "attention_from", "attention_heads", "attention_map", "block_diagram", "cells", "chat",
            "confusion", "coverage", "curves", "diagram", "display_png", "figure", "film", "frames", "frames_of_two", "gates", "grid", "lattice",
-           "learning", "mistakes", "network", "new_figure", "next_symbols", "numbers", "one_hot", "orders", "pages", "pick", "png", "points", "quiz",
-           "sample_html", "samples", "scenes", "spread", "table", "unrolled", "verdict", "which"]
+           "learning", "mistakes", "network", "new_figure", "next_symbols", "numbers", "one_hot", "orders", "pages", "painter", "pick", "png",
+           "points", "quiz", "sample_html", "samples", "scenes", "spread", "table", "unrolled", "verdict", "which"]

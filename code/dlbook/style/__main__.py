@@ -13,6 +13,8 @@ from dlbook.style.gatys import spec
 from dlbook.style.painting import COLOURS, paint
 
 SIZE = 512  # pixels; the longer side of the result
+PRECISIONS = {"auto": None, "float32": "network", "bfloat16": "bfloat16"}
+UNLIKE = 0.02  # how far a mask's proportions may be from the content's
 
 
 def main(arguments=None):
@@ -36,6 +38,7 @@ def _options(arguments):
     parser.add_argument("--content", required=True, help="file of a photo")
     parser.add_argument("--style", required=True, nargs="+", help="files of one painting or several, which are mixed")
     parser.add_argument("--share", nargs="+", type=float, help="what each style weighs; all alike when left out")
+    parser.add_argument("--mask", nargs="+", help="one file for each style: it is painted where its mask is white")
     parser.add_argument("--out", required=True, help="file to write, .png or .jpg")
     parser.add_argument("--size", type=int, default=SIZE, help=f"longer side of the result in pixels ({SIZE})")
     parser.add_argument("--steps", type=int, default=chosen.steps, help=f"at each resolution ({chosen.steps})")
@@ -48,6 +51,7 @@ def _options(arguments):
         default = getattr(chosen, f"{loss}_weight")
         parser.add_argument(f"--{loss}-weight", type=float, default=default, help=f"({default:g})")
     parser.add_argument("--seed", type=int, default=0, help="of --start noise (0)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto", help="of the maps; auto: bfloat16 where the processor has it")
     parser.add_argument("--framework", choices=profile.FRAMEWORKS, default="torch")
     return parser.parse_args(arguments)
 
@@ -57,10 +61,11 @@ def _paint(options):
         "steps", "optimizer", "start", "seed", *(f"{loss}_weight" for loss in spec.LOSSES))})
     _check_out(options)
     content = images.read(options.content, options.size)
-    styles = _styles(options)
+    styles = _styles(options, content.shape[:2])
     a = spec.architecture(options.pooling)
     _check_sizes(a, settings, content, options)
     profile.setup(options.framework)
+    settings = replace(settings, precision=PRECISIONS[options.precision] or _fastest(options.framework))
     twin = importlib.import_module(f"dlbook.style.gatys.with_{options.framework}")
     painting = paint(twin, twin.feature_network(options.pooling), content, styles, settings, options.size, options.resolutions, options.colour)
     if not painting.steps and painting.stopped:
@@ -72,16 +77,41 @@ def _paint(options):
 
 def _check_out(options):
     images.check_name(options.out)
-    for picture in (options.content, *options.style):
+    for picture in (options.content, *options.style, *(options.mask or [])):
         if Path(options.out).exists() and Path(picture).exists() and Path(options.out).samefile(picture):
             raise ValueError(f"--out {options.out} is one of the pictures that are read; give it another name.")
 
 
-def _styles(options):
-    shares = options.share or [1.0] * len(options.style)
-    if len(shares) != len(options.style):
-        raise ValueError(f"--share needs one number for each of the {len(options.style)} styles; got {len(shares)}.")
-    return [spec.Style(images.read(path, options.size), share) for path, share in zip(options.style, shares)]
+def _styles(options, shape):
+    n = len(options.style)
+    shares, masks = options.share or [1.0] * n, options.mask or [None] * n
+    if len(shares) != n:
+        raise ValueError(f"--share needs one number for each of the {n} styles; got {len(shares)}.")
+    if len(masks) != n:
+        raise ValueError(f"--mask needs one file for each of the {n} styles; got {len(masks)}.")
+    return [spec.Style(images.read(path, options.size), share, mask and _mask(mask, options.size, shape))
+            for path, share, mask in zip(options.style, shares, masks)]
+
+
+def _mask(path, size, shape):
+    """A mask that lies over a content of `shape`."""
+    mask = images.read_mask(path, size)
+    height, width = mask.shape
+    if max(abs(height - shape[0]), abs(width - shape[1])) > max(1, UNLIKE * max(shape)):
+        raise ValueError(f"a mask lies over the content, which is {shape[1]} x {shape[0]} pixels at this size; {path} is {width} x {height}: "
+                         "give it the content's proportions.")
+    return mask
+
+
+def _fastest(framework):
+    """The precision that is fast here and harmless; a GPU keeps the network's own."""
+    if framework == "torch":
+        gpu = profile.torch_device().type != "cpu"
+    else:
+        import tensorflow
+
+        gpu = bool(tensorflow.config.list_physical_devices("GPU"))
+    return "bfloat16" if limits.rounds_fast() and not gpu else "network"
 
 
 def _check_sizes(a, settings, content, options):
@@ -97,7 +127,8 @@ def _said(painting, settings, options):
     asked = settings.steps * options.resolutions
     stopped = f", stopped after {painting.steps} of {asked} steps" if painting.stopped else ""
     last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in painting.history.items())
-    return f"{options.out}: {width} x {height} pixels{stopped}; losses: {last}"
+    rounded = " (maps in bfloat16)" if settings.precision == "bfloat16" else ""
+    return f"{options.out}: {width} x {height} pixels{stopped}; losses: {last}{rounded}"
 
 
 if __name__ == "__main__":

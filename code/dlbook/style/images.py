@@ -10,6 +10,7 @@ from dlbook.data.photo import opened
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 QUALITY = 95  # of JPEG
+LUMINANCE = (0.299, 0.587, 0.114)  # of R, G and B: ITU-R BT.601
 
 
 def read(picture, size=None):
@@ -38,6 +39,24 @@ def read(picture, size=None):
     if picture.mode.startswith(("I", "F")):  # one channel of more than 8 bits
         return resized(_deep(np.asarray(picture)), shape)
     return resized(_colour(picture, shape), shape)
+
+
+def read_mask(picture, size=None):
+    """Read a mask: where white is, a style counts, where black is, it does not.
+
+    Args:
+        picture, size: as for `read`; colours count as their lightness.
+
+    Returns:
+        (H, W) array in [0, 1]; its largest value is 1, so that a mask of zeros and ones, whatever white is in its file, is as good.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read`, or a mask that is black everywhere.
+    """
+    light = read(picture, size) @ np.array(LUMINANCE)
+    if not light.max() > 0:
+        raise ValueError(f"the mask {picture} is black everywhere: no place is left for its style; leave that style out.")
+    return light / light.max()
 
 
 def _deep(grey):

@@ -5,11 +5,10 @@ import numpy as np
 
 from dlbook.cnn.blocks.table import whole
 from dlbook.style.gatys.spec import SETTINGS, Style, check_image, shapes
-from dlbook.style.images import covering, fitted, resized
+from dlbook.style.images import LUMINANCE, covering, fitted, resized
 from dlbook.style.optimise import Painting, optimise
 
 COLOURS = ("style", "keep")
-LUMINANCE = np.array([0.299, 0.587, 0.114])  # of R, G and B: ITU-R BT.601
 
 
 def paint(twin, network, content, styles, settings=SETTINGS, size=None, resolutions=1, colour="style", on_step=None, progress=True):
@@ -103,7 +102,7 @@ def start(content, styles, settings=SETTINGS):
 
 def luminance(image):
     """How light each pixel is: (H, W, 3) -> (H, W)."""
-    return np.asarray(image) @ LUMINANCE
+    return np.asarray(image) @ np.array(LUMINANCE)
 
 
 def grey(image):

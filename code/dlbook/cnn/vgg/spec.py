@@ -252,6 +252,7 @@ OFFICIAL = (
     *_official(VARIANTS["16"], "torchvision/vgg16-397923af.pth", torchvision_name(VARIANTS["16"])),
     *_official(VARIANTS["19"], "torchvision/vgg19-dcbb9e9d.pth", torchvision_name(VARIANTS["19"])),
     *_official(KERAS["16"], "keras/vgg16_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
+    Official(MAPS["19"], "keras/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", keras_name, ANY_SIZE),  # a seventh of the next one
     *_official(KERAS["19"], "keras/vgg19_weights_tf_dim_ordering_tf_kernels.h5", keras_name),
     # Made from Keras' file; the kernels of stages 4 and 5 are rounded to 8 bits.
     Official(MAPS["19"], "vgg19/vgg19_conv_notop.npz", keras_name, ANY_SIZE),
