@@ -23,6 +23,7 @@ head=$(scontrol show hostnames "${SLURM_JOB_NODELIST:?}" | sed -n 1p)
 port=$((20000 + SLURM_JOB_ID % 20000))
 
 export DLBOOK_PROFILE=full
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 # else processes that start again look for those that are gone
 export DLBOOK_THREADS=${DLBOOK_THREADS:-$((${SLURM_CPUS_PER_TASK:-1} / GPUS > 0 ? ${SLURM_CPUS_PER_TASK:-1} / GPUS : 1))}
 export OMP_NUM_THREADS=$DLBOOK_THREADS
 export PYTHONPATH=$PWD/code${PYTHONPATH:+:$PYTHONPATH}

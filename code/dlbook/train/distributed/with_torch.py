@@ -1,10 +1,12 @@
 """Data-parallel training in PyTorch: each process holds the whole network and reads its share of every batch."""
+import os
 from dataclasses import asdict
 from datetime import timedelta
 
 import numpy as np
 import torch
 from torch import distributed, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.functional import cross_entropy, dropout
 from torch.nn.parallel import DistributedDataParallel
 
@@ -33,7 +35,21 @@ def connect(processes, backend=None):
     if gpus:
         torch.cuda.set_device(processes.local_rank % gpus)
     if processes.world > 1:
-        distributed.init_process_group(backend, timeout=PATIENCE)
+        distributed.init_process_group(
+            backend, store=_meeting_place(processes), rank=processes.rank, world_size=processes.world, timeout=PATIENCE)
+
+
+def _meeting_place(processes):
+    """Where the processes leave their addresses for each other.
+
+    torchrun keeps it over restarts, and PyTorch 2.13 would find the addresses of the processes that are gone. On one machine
+    each start gets a part of its own; on several the starts are not counted together, and torchrun itself is asked for a new
+    place each time: TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1.
+    """
+    store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
+    if processes.world > processes.local_world:
+        return store
+    return distributed.PrefixStore("start" + os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
 
 
 def disconnect():
