@@ -17,7 +17,8 @@ from dlbook.publish.text import ADDRESS
 __all__ = ["Built", "Cost", "CellFailure", "build", "chapters", "client", "execute", "problems", "read_chapter", "read_notebook"]
 
 PROGRESS = re.compile(r"^.*\d+%\|[^|\n]*\|.*\[\d+:\d\d.*\]\s*\n?", re.MULTILINE)
-CELL_FILE = re.compile(r"[^\s'\"(<>]*ipykernel_\d+[/\\]\d+\.py")
+# It begins where a word begins: else each character of a long word, such as an embedded picture, would be tried as the first one.
+CELL_FILE = re.compile(r"(?<![^\s'\"(<>])[^\s'\"(<>]*ipykernel_\d+[/\\]\d+\.py")
 
 
 @dataclass(frozen=True)

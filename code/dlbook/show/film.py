@@ -9,7 +9,7 @@ import numpy as np
 from dlbook.show.figures import as_pictures
 from dlbook.show.page import display_html
 
-QUALITY = 88  # of the JPEG that holds all pictures of a film side by side
+QUALITY = 82  # of the JPEG that holds all pictures of a film side by side
 WIDEST = 65_535  # pixels; no JPEG is wider
 
 
