@@ -84,7 +84,7 @@ def test_masks_say_where_a_style_counts(folder, framework, capsys):
         assert run("--framework", framework, "--precision", "float32", "--style-weight", "100",
                    **{"--style": ("one.jpg", "two.png"), "--mask": masks, "--out": f"{name}.png", "--steps": 5}) == 0
         found[name] = images.read(f"{name}.png")
-    assert np.array_equal(found["a"], found["c"]) and np.abs(found["a"] - found["b"]).max() > 0.01
+    assert np.abs(found["a"] - found["c"]).max() < 0.02 and np.abs(found["a"] - found["b"]).max() > 0.01
     assert "bfloat16" not in capsys.readouterr().out
 
 

@@ -139,3 +139,15 @@ def test_where_nothing_can_be_written_is_said(tmp_path):
         images.save(PICTURE, tmp_path / "a.gif")
     with pytest.raises(FileNotFoundError, match="there is no folder .*none to write a.png into"):
         images.save(PICTURE, tmp_path / "none" / "a.png")
+
+
+def test_masks(tmp_path):
+    """White counts, whatever number it is in the file; colours count as their lightness."""
+    ramp = np.round(COLUMNS * 255).astype(np.uint8)
+    for name, pixels in (("8.png", ramp), ("16.png", np.round(COLUMNS * 65535).astype(np.uint16)), ("rgb.png", np.repeat(ramp[..., None], 3, 2))):
+        mask = images.read_mask(file(tmp_path, name, pixels))
+        assert mask.shape == (30, 44) and mask.max() == 1 and np.abs(mask - COLUMNS).max() < 0.003
+    ones = images.read_mask(file(tmp_path, "ones.png", (COLUMNS > 0.5).astype(np.uint8)))
+    assert np.array_equal(ones, COLUMNS > 0.5)
+    with pytest.raises(ValueError, match="the mask .*black.png is black everywhere: no place is left for its style"):
+        images.read_mask(file(tmp_path, "black.png", 0 * BYTES))

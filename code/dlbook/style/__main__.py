@@ -89,14 +89,14 @@ def _styles(options, shape):
         raise ValueError(f"--share needs one number for each of the {n} styles; got {len(shares)}.")
     if len(masks) != n:
         raise ValueError(f"--mask needs one file for each of the {n} styles; got {len(masks)}.")
-    return [spec.Style(images.read(path, options.size), share, mask and _mask(mask, options.size, shape))
+    return [spec.Style(images.read(path, options.size), share, mask and _mask(mask, shape))
             for path, share, mask in zip(options.style, shares, masks)]
 
 
-def _mask(path, size, shape):
+def _mask(path, shape):
     """A mask that lies over a content of `shape`."""
-    mask = images.read_mask(path, size)
-    height, width = mask.shape
+    mask = images.read_mask(path)
+    height, width = images.fitted(mask.shape, max(shape))
     if max(abs(height - shape[0]), abs(width - shape[1])) > max(1, UNLIKE * max(shape)):
         raise ValueError(f"a mask lies over the content, which is {shape[1]} x {shape[0]} pixels at this size; {path} is {width} x {height}: "
                          "give it the content's proportions.")

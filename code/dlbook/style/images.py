@@ -41,19 +41,19 @@ def read(picture, size=None):
     return resized(_colour(picture, shape), shape)
 
 
-def read_mask(picture, size=None):
+def read_mask(picture):
     """Read a mask: where white is, a style counts, where black is, it does not.
 
     Args:
-        picture, size: as for `read`; colours count as their lightness.
+        picture: as for `read`; colours count as their lightness.
 
     Returns:
-        (H, W) array in [0, 1]; its largest value is 1, so that a mask of zeros and ones, whatever white is in its file, is as good.
+        (H, W) array in [0, 1] of the file's size; its largest value is 1, so that a mask of zeros and ones, whatever white is in its file, is as good.
 
     Raises:
         FileNotFoundError, ValueError: as `read`, or a mask that is black everywhere.
     """
-    light = read(picture, size) @ np.array(LUMINANCE)
+    light = read(picture) @ np.array(LUMINANCE, np.float32)
     if not light.max() > 0:
         raise ValueError(f"the mask {picture} is black everywhere: no place is left for its style; leave that style out.")
     return light / light.max()
