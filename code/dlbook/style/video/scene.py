@@ -38,7 +38,7 @@ class Motion:
     Raises:
         ValueError: a length, size or radius that is none, or a pair that is no pair.
     """
-    length: int = 24
+    length: int = 18
     size: tuple = (144, 192)
     camera: tuple = (0, 2)
     disc: tuple = (1, -4)
