@@ -91,6 +91,7 @@ RULES = """
 & .still {display:none;margin:0 0 .6rem}
 & .screens {display:flex;flex-wrap:wrap;gap:1rem}
 & figure {margin:0;width:WIDEpx;max-width:100%}
+& figcaption {margin:.3rem 0 0;text-align:left;font-size:.95rem;font-weight:400;color:inherit}
 & .screen {overflow:hidden;width:100%;border-radius:4px}
 & img {display:block;width:COUNT00%!important;max-width:none!important;height:100%!important;padding:0!important;border-radius:0!important;
   animation:KEY SECONDSs steps(COUNT) infinite paused}
