@@ -108,8 +108,9 @@ def test_a_processor_is_known_by_its_flags(tmp_path):
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from dlbook import profile
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
 profile.setup("torch")
 from dlbook.cnn.vgg import spec as vgg
 from dlbook.style import __main__ as command
