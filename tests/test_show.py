@@ -140,6 +140,13 @@ def test_two_sliders_choose_a_row_and_a_column():
         show.frames_of_two([files[:3]], ("ab", "xyz"), names, ("row", "column"))
 
 
+def test_a_figure_of_photos_is_kept_as_jpeg_with_its_words(shown):
+    show.figure(plot(), "Three points.", photos=True)
+    data, about = shown[0]
+    assert set(data) == {"image/jpeg", "text/plain"} and about["image/jpeg"]["alt"] == "Three points."
+    assert data["image/jpeg"].startswith(b"\xff\xd8") and "squares" in data["text/plain"]
+
+
 def test_jpeg_loses_little():
     picture = np.zeros((1, 16, 16, 3))
     picture[0, :8, :, 0] = 0.5

@@ -7,10 +7,9 @@ from html import escape
 import numpy as np
 
 from dlbook.show import style
-from dlbook.show.figures import as_pictures
+from dlbook.show.figures import JPEG, QUALITY, as_pictures
 
 LABEL = "{} of {}"
-JPEG = b"\xff\xd8"  # how such a file begins
 
 
 def frames(pictures, captions, label, width=160, alts=None):
@@ -77,7 +76,7 @@ def frames_of_two(pictures, options, captions, labels, width=160, alts=None):
     return ipywidgets.VBox([row, column, outer])
 
 
-def as_jpeg(pictures, quality=88):
+def as_jpeg(pictures, quality=QUALITY):
     """Colour pictures as files a tenth as large as PNG, where small losses do not matter.
 
     Args:
