@@ -1,15 +1,13 @@
 """The full run of the painting network: two styles, learnt from photos of cats and dogs, and measured against painting step by step."""
-import csv
 import importlib
-import io
 import time
-import zipfile
 from dataclasses import asdict, replace
 
 import numpy as np
 
-from dlbook import runs
+from dlbook import data, runs
 from dlbook.cnn.blocks.table import totals
+from dlbook.data.pets import FILE as PETS
 from dlbook.data.photos import centre
 from dlbook.data.registry import fetch
 from dlbook.style import images, optimise
@@ -18,7 +16,6 @@ from dlbook.style.fast import spec
 TASKS = ("two",)
 SHIPPED = (("two", "torch", 0),)  # task, framework and seed of the runs whose weights the course ships; both twins load them
 PAINTINGS = {"two": ("style_images/starry_night.jpg", "style_images/the_scream.jpg")}
-PETS = "oxford_pets_small/oxford_pets_small.zip"
 HELD_OUT = 8  # photos, of the set's own test split, by which the network is measured
 LADDER = (0, 5, 10, 20, 50, 100)  # steps of L-BFGS after which a picture painted step by step is compared
 COMPARED = 3  # photos painted step by step, in each style
@@ -85,18 +82,11 @@ def pets(split, side):
     Raises:
         DataError: the photos are not on this machine.
     """
-    with zipfile.ZipFile(fetch(PETS)) as stored:
-        rows = csv.DictReader(io.TextIOWrapper(stored.open("oxford_pets_small/labels.csv"), "utf-8"))
-        names = [row["id"] for row in rows if row["split"] == split]
-        names = [names[k] for k in np.random.default_rng(0).permutation(len(names))]
-        return np.stack([_square(stored, name, side) for name in names])
-
-
-def _square(stored, name, side):
-    from PIL import Image
-
-    photo = images.read(Image.open(stored.open(f"oxford_pets_small/images/{name}.jpg")))
-    return np.round(centre(photo, side) * 255).astype(np.uint8)
+    stored = data.pets("full")
+    chosen = np.flatnonzero(stored.test == (split == "test"))
+    chosen = chosen[np.random.default_rng(0).permutation(len(chosen))]
+    squares = (centre(stored.images[k].astype(np.float32) / 255, side) for k in chosen)
+    return np.stack([np.round(square * 255).astype(np.uint8) for square in squares])
 
 
 def note(step, history, found):
