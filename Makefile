@@ -1,7 +1,7 @@
 # The course's commands; `make help` explains them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup vendor book serve test test-fast test-portable chapter lab full verified clean
+.PHONY: help setup vendor book serve test test-fast test-portable chapter lab hub full verified clean
 
 # The first Python 3.11 on the PATH; name another with PYTHON=...
 PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { command -v $$p; exit; }; done; echo python3)
@@ -30,6 +30,9 @@ serve: ## serve the built site on this machine and print its address (PORT=8000 
 	@test -x .venv/bin/python || { echo "dlbook: there is no site yet; build it: make book" >&2; exit 1; }
 	@$(RUNNING) -m dlbook.publish serve $(if $(PORT),--port $(PORT))
 
+# The tests start a hub and open its notebooks.
+test test-fast: EXTRA = lab hub
+
 test: book ## run every test: code, parity, every cell of every notebook, the site in a browser
 	@$(RUNNING) -m pytest tests -n 2 --dist loadfile
 	@$(RUNNING) -m pytest --nbval book -n $(JOBS) --dist loadfile
@@ -47,6 +50,12 @@ chapter: setup ## execute a chapter and say what changed: make chapter NAME=digi
 lab: ## open the notebooks in JupyterLab (LAB=--no-browser passes options on)
 	@$(MAKE) --no-print-directory setup EXTRA=lab
 	@$(RUNNING) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
+
+# What follows the equals signs goes to hub/start.py in the environment; nothing is set where nothing is said.
+hub: ## start the class's hub on this machine and print its address (STUDENTS=8 PORT=8000 PASSWORD=... DATA=folder GPUS=0,1)
+	@$(MAKE) --no-print-directory vendor EXTRA="lab hub"
+	@exec env $(if $(STUDENTS),DLBOOK_HUB_STUDENTS=$(STUDENTS)) $(if $(PORT),DLBOOK_HUB_PORT=$(PORT)) $(if $(GPUS),DLBOOK_HUB_GPUS=$(GPUS)) \
+	  $(if $(DATA),DLBOOK_MIRROR="$(DATA)") $(if $(PASSWORD),DLBOOK_HUB_PASSWORD="$(PASSWORD)") $(RUNNING) hub/start.py
 
 full: setup ## train on the real data and record it: make full RUN=cnn/digits (TASK=... FRAMEWORK=torch SEED=0 for one)
 	@test -n "$(RUN)" || { echo "dlbook: say which run, for example: make full RUN=cnn/digits" >&2; exit 2; }

@@ -3,13 +3,14 @@
 Settings come from the environment:
 DLBOOK_HUB_PASSWORD   the class password, at least 8 characters (required)
 DLBOOK_HUB_STATE      folder of the hub's own files; only the hub's account can read it (required)
-DLBOOK_HUB_PORT       8000; the next two ports serve the hub's parts
+DLBOOK_HUB_PORT       8000; the next three ports serve the hub's parts
 DLBOOK_HUB_ADDRESS    127.0.0.1; a reverse proxy with TLS stands before it
 DLBOOK_HUB_SPAWNER    accounts (one system account a student, needs root) or folders (all students share this account: for trying out)
 DLBOOK_HUB_STUDENTS   8, how many work at once: the cores and the memory are shared among so many
 DLBOOK_HUB_MEMORY     GB a process of a student may take; the share of the machine's memory when it is not set
 DLBOOK_HUB_GPUS       numbers of GPUs to share, for example 0,1
 DLBOOK_HUB_PROXY      command of the proxy, configurable-http-proxy
+DLBOOK_HUB_SITE       folder of the built pages, which the hub shows together with the repository at /services/course/; nothing when it is not set
 DLBOOK_MIRROR         folder of course data, read-only for students
 """
 import os
@@ -67,3 +68,8 @@ c.JupyterHub.services = [{
     # An hour without work ends a server, twelve hours end any; the files stay.
     "command": [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={HOUR}", f"--max-age={12 * HOUR}", "--cull-every=300"],
 }]
+if settings.site:
+    c.JupyterHub.services.append({
+        "name": "course", "url": f"http://127.0.0.1:{port + 3}", "display": False,
+        "command": [sys.executable, str(HERE / "course.py"), str(HERE.parent), settings.site],
+    })

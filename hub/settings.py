@@ -13,7 +13,7 @@ PREFIX = "dl-"  # of the accounts; what a student types can never name an accoun
 GROUP = "dlbook-students"
 FEWEST = 8  # characters of a class password
 SPAWNERS = {"accounts": True, "folders": False}
-PARTS = 3  # ports that the hub takes
+PARTS = 4  # ports that the hub takes
 
 
 class Wrong(ValueError):
@@ -35,6 +35,7 @@ class Settings:
         gpus: numbers of the GPUs to share.
         proxy: command of the proxy, in words.
         mirror: folder of course data, or None.
+        site: folder of the built pages that the hub shows, or None.
     """
     password: str
     state: Path
@@ -47,6 +48,7 @@ class Settings:
     gpus: tuple
     proxy: list
     mirror: str | None
+    site: str | None = None
 
     @classmethod
     def from_environment(cls, given):
@@ -71,7 +73,8 @@ class Settings:
             given.get("DLBOOK_HUB_ADDRESS", "127.0.0.1"), _whole(given, "DLBOOK_HUB_PORT", 8000, 1, 65535 - PARTS),
             SPAWNERS[spawner], students, max(1, (os.cpu_count() or 1) // students),
             _whole(given, "DLBOOK_HUB_MEMORY", share, 1, 10000) * 2**30, _gpus(given),
-            shlex.split(given.get("DLBOOK_HUB_PROXY", "configurable-http-proxy")), _mirror(given))
+            shlex.split(given.get("DLBOOK_HUB_PROXY", "configurable-http-proxy")), _folder(given, "DLBOOK_MIRROR", "with the course data"),
+            _folder(given, "DLBOOK_HUB_SITE", "with the built pages"))
 
     def for_students(self, prefix):
         """The environment that each student's programs start with.
@@ -130,11 +133,11 @@ def _gpus(given):
     return tuple(int(number) for number in text.split(",") if number)
 
 
-def _mirror(given):
-    folder = given.get("DLBOOK_MIRROR")
+def _folder(given, name, what):
+    folder = given.get(name)
     if folder and not Path(folder).is_dir():
-        raise Wrong(f"DLBOOK_MIRROR is {folder!r}, and there is no such folder; name the one with the course data, or leave it out.")
-    return folder
+        raise Wrong(f"{name} is {folder!r}, and there is no such folder; name the one {what}, or leave it out.")
+    return folder or None
 
 
 def _machine_memory():

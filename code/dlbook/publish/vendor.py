@@ -39,7 +39,8 @@ def node():
     return root / "node.exe" if sys.platform == "win32" else root / "bin" / "node"
 
 
-def _npm():
+def npm():
+    """The command that starts the npm of the virtual environment, a list of str."""
     root = node().parent if sys.platform == "win32" else node().parent.parent / "lib"
     return [str(node()), str(root / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
@@ -51,7 +52,7 @@ def pack(name, version, folder):
     Returns: the tarball's path.
     Raises: VendorError, with npm's own words, when the download fails.
     """
-    command = [*_npm(), "pack", f"{name}@{version}", "--pack-destination", str(folder), "--cache", str(folder / "cache"),
+    command = [*npm(), "pack", f"{name}@{version}", "--pack-destination", str(folder), "--cache", str(folder / "cache"),
                "--ignore-scripts", "--no-update-notifier", "--loglevel", "error", "--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=NPM_SECONDS)
