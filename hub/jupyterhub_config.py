@@ -11,6 +11,7 @@ DLBOOK_HUB_MEMORY     GB a process of a student may take; the share of the machi
 DLBOOK_HUB_GPUS       numbers of GPUs to share, for example 0,1
 DLBOOK_HUB_PROXY      command of the proxy, configurable-http-proxy
 DLBOOK_HUB_SITE       folder of the built pages, which the hub shows together with the repository at /services/course/; nothing when it is not set
+DLBOOK_HUB_THRIFT     1; 0 leaves out what saves students time and memory, to measure what that is worth (benchmarks/hub.py)
 DLBOOK_MIRROR         folder of course data, read-only for students
 """
 import os

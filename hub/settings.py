@@ -36,6 +36,7 @@ class Settings:
         proxy: command of the proxy, in words.
         mirror: folder of course data, or None.
         site: folder of the built pages that the hub shows, or None.
+        thrift: whether students' programs are told to save time and memory.
     """
     password: str
     state: Path
@@ -49,6 +50,7 @@ class Settings:
     proxy: list
     mirror: str | None
     site: str | None = None
+    thrift: bool = True
 
     @classmethod
     def from_environment(cls, given):
@@ -74,7 +76,8 @@ class Settings:
             SPAWNERS[spawner], students, max(1, (os.cpu_count() or 1) // students),
             _whole(given, "DLBOOK_HUB_MEMORY", share, 1, 10000) * 2**30, _gpus(given),
             shlex.split(given.get("DLBOOK_HUB_PROXY", "configurable-http-proxy")), _folder(given, "DLBOOK_MIRROR", "with the course data"),
-            _folder(given, "DLBOOK_HUB_SITE", "with the built pages"))
+            _folder(given, "DLBOOK_HUB_SITE", "with the built pages"),
+            bool(_whole(given, "DLBOOK_HUB_THRIFT", 1, 0, 1)))
 
     def for_students(self, prefix):
         """The environment that each student's programs start with.
