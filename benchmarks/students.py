@@ -73,8 +73,8 @@ class Student:
         self.web.get(f"{self.hub}/hub/spawn/{self.name}", timeout=PATIENCE)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            answer = self.web.get(f"{self.server}/api/status", timeout=PATIENCE)
-            if answer.ok and urlsplit(answer.url).path.endswith("/api/status"):
+            answer = self.web.get(f"{self.server}/lab", timeout=PATIENCE)  # a page, since only pages lead through the hub's permission
+            if answer.ok and urlsplit(answer.url).path.startswith(f"/user/{self.name}/"):
                 return
             time.sleep(0.2)
         raise Refused(f"the server of {self.name} did not start in {PATIENCE} s; the last answer was {answer.status_code}")
