@@ -50,11 +50,12 @@ def free_ports(count):
 
 
 @contextmanager
-def running_hub(clone=ROOT, **given):
+def running_hub(clone=ROOT, before=(), **given):
     """A hub of its own, started as `make hub` does, with its state in a new folder that is removed afterwards.
 
     Args:
         clone: the clone that students get.
+        before: words of the command before Python.
         given: variables of the environment, as hub/jupyterhub_config.py lists them.
 
     Yields:
@@ -65,7 +66,7 @@ def running_hub(clone=ROOT, **given):
     given = {"DLBOOK_HUB_STATE": str(state / "state"), "DLBOOK_HUB_PORT": str(port), "DLBOOK_HUB_PASSWORD": PASSWORD,
              "PYTHONPATH": str(clone / "code"), "DLBOOK_HUB_SPAWNER": "folders"} | given
     environment = {name: value for name, value in (os.environ | given).items() if value is not None}
-    hub = subprocess.Popen([sys.executable, str(clone / "hub" / "start.py")], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    hub = subprocess.Popen([*before, sys.executable, str(clone / "hub" / "start.py")], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         for line in hub.stdout:
             if line.startswith("Ctrl-C"):

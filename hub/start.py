@@ -90,8 +90,20 @@ def prepared(given):
         given.setdefault("DLBOOK_BRANCH", branch(ROOT))
         print("Building the site with buttons that lead to this hub ...", flush=True)
         given["DLBOOK_HUB_SITE"] = str(site.build(SITE, hub="/", repository=given["DLBOOK_REPOSITORY"], branch=given["DLBOOK_BRANCH"]))
+    install_overrides(Path(sys.prefix))
     given["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), given.get("PATH", os.defpath)])
     return given
+
+
+def install_overrides(prefix):
+    """Tell this Python's JupyterLab to open chapters as notebooks.
+
+    Args:
+        prefix: the folder of the virtual environment.
+    """
+    folder = prefix / "share" / "jupyter" / "lab" / "settings"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "overrides.json", folder)
 
 
 def kept_password(path):
@@ -162,10 +174,17 @@ def check_ports(settings):
 
 def check_readable(settings):
     """Raises Wrong when students' accounts cannot read the course's programs."""
-    closed = [folder for folder in (*ROOT.parents, ROOT, Path(sys.prefix)) if settings.accounts and not folder.stat().st_mode & 0o001]
+    closed = closed_folders(ROOT, Path(sys.prefix), Path(sys.executable).resolve()) if settings.accounts else []
     if closed:
-        raise Wrong(f"students have accounts of their own and cannot enter {closed[-1]}; clone the course where everybody can read it, "
-                    "for example under /opt, or try it out without accounts: DLBOOK_HUB_SPAWNER=folders make hub")
+        raise Wrong(f"students have accounts of their own and cannot enter {closed[0]}, where a part of the course's programs lies; clone the course where "
+                    "everybody can read it, for example under /opt, with a Python that everybody can run (make hub PYTHON=/usr/bin/python3.11), "
+                    "or try it out without accounts: DLBOOK_HUB_SPAWNER=folders make hub")
+
+
+def closed_folders(*paths):
+    """The folders on the way to some paths that only their owner can enter, from the top down."""
+    on_the_way = {folder for path in paths for folder in (*path.parents, path)}
+    return sorted(folder for folder in on_the_way if folder.is_dir() and not folder.stat().st_mode & 0o001)
 
 
 def answers(hub, settings):

@@ -1,0 +1,302 @@
+"""From the page to a running chapter: the site's button, the hub's log-in, Git, JupyterLab; in a browser, and with the plug pulled.
+
+The hub is started as a teacher starts it, from a clone of this working tree, with one system account a student where that can be.
+"""
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import nbformat
+import psutil
+import pytest
+import site_checks
+from benchmarks import hub as hubs
+from dlbook.publish import compare
+from dlbook.publish.text import Tolerance
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("benchmarks", "hub")]
+import start  # noqa: E402
+from students import Refused, Student, code_of  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+GIT = ["git", "-c", "user.name=teacher", "-c", "user.email=teacher@example.org", "-c", "safe.directory=*"]
+PATIENCE = 240_000  # milliseconds for a chapter to run on a busy machine
+VIEW = "application/vnd.jupyter.widget-view+json"
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
+
+
+def git(clone, *words):
+    """Run Git in a clone; returns what it prints."""
+    return subprocess.run([*GIT, *words], cwd=clone, check=True, capture_output=True, text=True).stdout
+
+
+# Shows a command some folders, and nothing beside them, in a place that only its owner can enter: $1 is the place, the next words up to `--` are the folders.
+OPENED = """
+set -e
+closed=$1; shift
+aside=$(mktemp -d); mount --bind "$closed" "$aside"; mount -t tmpfs -o mode=755 tmpfs "$closed"
+while [ "$1" != -- ]; do mkdir -p "$closed/$1"; mount --bind "$aside/$1" "$closed/$1"; shift; done
+umount "$aside"; rmdir "$aside"; shift; exec "$@"
+"""
+
+
+def readable_programs():
+    """What stands before the hub's command so that students' accounts can read the course's programs, or None where they cannot have accounts."""
+    needed = [Path(sys.prefix), Path(sys.executable).resolve().parents[1]]
+    if os.getuid():
+        return None
+    words = []
+    while closed := [folder for folder in start.closed_folders(*needed) if not any(folder.is_relative_to(word) for word in words)]:
+        inside = [str(path.relative_to(closed[0])) for path in needed if path.is_relative_to(closed[0])]
+        words += ["unshare", "--mount", "--propagation", "private", "sh", "-c", OPENED, "sh", str(closed[0]), *inside, "--"]
+    return words if not words or subprocess.run([*words, "true"], capture_output=True).returncode == 0 else None
+
+
+class Class:
+    """A running hub and what the tests ask of it."""
+
+    def __init__(self, address, process, environment, clone, accounts):
+        self.address, self.process, self.environment, self.clone, self.accounts = address, process, environment, clone, accounts
+        self.port, self.mark, self.names = int(address.rpartition(":")[2]), f"t{os.getpid()}", []
+
+    def name(self, who):
+        """A name that no earlier test used; with accounts, it becomes one."""
+        self.names.append(f"{who}-{self.mark}")
+        return self.names[-1]
+
+    def student(self, who):
+        """A student who is logged in and whose server runs."""
+        one = Student(self.address, self.name(who), hubs.PASSWORD)
+        one.log_in()
+        one.start()
+        return one
+
+    def home(self, name):
+        """A student's folder."""
+        return Path(pwd.getpwnam(f"dl-{name}").pw_dir) if self.accounts else Path(self.environment["DLBOOK_HUB_STATE"]) / "homes" / name
+
+    def forget(self):
+        """Remove the accounts."""
+        for name in self.names if self.accounts else ():
+            subprocess.run(["userdel", "--remove", f"dl-{name}"], capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    """A teacher's clone, as this working tree is now, where everybody can read it."""
+    place = Path(tempfile.mkdtemp(prefix="dlbook-teacher-"))
+    place.chmod(0o755)
+    clone = place / "dlbook"
+    clone.mkdir()
+    listed = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    git(clone, "init", "--quiet", "--initial-branch", "main")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "The course")
+    yield clone
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def school(teacher):
+    """The class's hub, with its site."""
+    before = readable_programs()
+    accounts = before is not None
+    with hubs.running_hub(teacher, before or (), DLBOOK_HUB_SPAWNER="accounts" if accounts else "folders", DLBOOK_HUB_STUDENTS="4",
+                          DLBOOK_HUB_MEMORY="6") as (address, process, environment):
+        running = Class(address, process, environment, teacher, accounts)
+        yield running
+    running.forget()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium; without one the tests are skipped here and fail in CI."""
+    path = site_checks.find_browser()
+    if not path:
+        message = "no Chromium on this machine, so no button is pressed; install it: apt-get install chromium"
+        pytest.fail(message, pytrace=False) if site_checks.in_ci() else pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        running = site_checks.Chromium(playwright, path)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser):
+    """An empty page that reaches this machine alone."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.context.route(lambda url: urlsplit(url).hostname not in ("127.0.0.1", None), lambda route: route.abort())
+    yield page
+    page.context.close()
+
+
+def press(page, school, chapter):
+    """Press the hub's button of a chapter; returns the page that opens."""
+    page.goto(f"{school.address}/services/course/site/book/{chapter}.html", wait_until="domcontentloaded")
+    page.locator(".dropdown-launch-buttons button").first.click()
+    link = page.locator(".dropdown-launch-buttons a", has_text="JupyterHub").first
+    asked = parse_qs(urlsplit(link.get_attribute("href")).query)
+    assert asked["branch"] == ["main"] and asked["urlpath"] == [f"lab/tree/dlbook/book/{chapter}.ipynb"]
+    with page.context.expect_page() as opened:
+        link.click()
+    opened.value.set_default_timeout(PATIENCE)
+    return opened.value
+
+
+def log_in(lab, name, password=hubs.PASSWORD):
+    """Fill in the log-in page."""
+    lab.fill("#username_input", name)
+    lab.fill("#password_input", password)
+    lab.click("#login_submit")
+
+
+def wait_for_notebook(lab):
+    """Wait until a notebook is open and its kernel is idle."""
+    lab.wait_for_url(re.compile(r"/user/[^/]+/lab/tree/"))
+    lab.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    lab.get_by_text("| Idle").first.wait_for()
+
+
+def run_all(lab):
+    """Choose Run, Run All Cells, and wait until no cell waits or runs."""
+    lab.locator(".lm-MenuBar-item").filter(has_text=re.compile("^Run$")).click()
+    lab.locator(".lm-Menu-item:visible").filter(has_text=re.compile("^Run All Cells$")).click()
+    prompts = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map((e) => e.textContent)"
+    lab.wait_for_function(f"() => {{ const all = {prompts}; return all.length && all.every((text) => /\\[\\d+\\]/.test(text)); }}")
+
+
+def save(lab, path):
+    """Save the notebook and wait until it is written."""
+    before = path.stat().st_mtime_ns
+    lab.keyboard.press("Control+s")
+    end = time.monotonic() + 60
+    while path.stat().st_mtime_ns == before:
+        assert time.monotonic() < end, "JupyterLab did not save"
+        time.sleep(0.2)
+    time.sleep(0.5)
+
+
+def differences(committed, now):
+    """What differs between a committed notebook and the same one that a student has run: list of str."""
+    cells = [cell for cell in committed.cells if cell.cell_type == "code"], [cell for cell in now.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in cells[0]] == [cell.source for cell in cells[1]]
+    found = []
+    for before, after in zip(*cells, strict=True):
+        outputs = ([out for out in cell.outputs if VIEW not in out.get("data", {})] for cell in (before, after))
+        found += [difference.text for difference in compare.compare_outputs(*outputs, Tolerance.from_tags(before.metadata.get("tags", [])))]
+    return found
+
+
+@pytest.mark.parametrize("chapter", ["digits", "motion"])
+def test_a_button_leads_to_a_chapter_that_runs(chapter, page, school):
+    """Button, log-in, server, course, notebook; Run All gives what the book shows; a slider moves by the keyboard."""
+    name = school.name(chapter)
+    lab = press(page, school, chapter)
+    log_in(lab, name)
+    wait_for_notebook(lab)
+    run_all(lab)
+    path = school.home(name) / "dlbook" / "book" / f"{chapter}.ipynb"
+    save(lab, path)
+    committed, now = (nbformat.read(file, 4) for file in (school.clone / "book" / f"{chapter}.ipynb", path))
+    assert not differences(committed, now)
+    assert sum("image/png" in out.get("data", {}) or "image/jpeg" in out.get("data", {}) for cell in now.cells for out in cell.get("outputs", ())) >= 5
+    slider = lab.locator(".jp-Notebook .noUi-handle").first
+    slider.scroll_into_view_if_needed()
+    readout = lab.locator(".jp-Notebook .widget-readout").first
+    picture = lab.locator(".jp-Notebook .widget-image").first
+    before = readout.text_content(), picture.get_attribute("src")
+    slider.focus()
+    lab.keyboard.press("ArrowRight")
+    lab.wait_for_function("(before) => document.querySelector('.jp-Notebook .widget-readout').textContent !== before", arg=before[0])
+
+
+def test_planted_differences_are_seen(teacher):
+    """The comparison above, with a number, a figure and an output changed."""
+    committed = nbformat.read(teacher / "book" / "digits.ipynb", 4)
+    assert differences(committed, committed) == []
+    printed = next(i for i, cell in enumerate(committed.cells) if any(out.get("name") == "stdout" for out in cell.get("outputs", ())))
+    for spoil in (lambda out: out.update(text="1,199 images"), lambda out: out.update(text="")):
+        now = nbformat.from_dict(committed)
+        spoil(now.cells[printed].outputs[0])
+        assert differences(committed, now)
+
+
+def test_a_wrong_password_is_refused(page, school):
+    lab = press(page, school, "digits")
+    log_in(lab, "eve", "not-the-password")
+    lab.get_by_text("Invalid username or password").wait_for()
+    assert not school.accounts or not [one for one in pwd.getpwall() if one.pw_name == "dl-eve"]
+
+
+def test_an_edit_survives_and_the_update_arrives(page, school):
+    """A student edits a chapter and leaves; the teacher changes the same chapter and adds a file; the student comes back by the button."""
+    name = school.name("editor")
+    lab = press(page, school, "writing")
+    log_in(lab, name)
+    wait_for_notebook(lab)
+    book = school.home(name) / "dlbook" / "book"
+    lab.locator(".jp-CodeCell .cm-content").last.click()
+    lab.keyboard.press("Control+End")
+    lab.keyboard.type("\n# my own remark")
+    save(lab, book / "writing.ipynb")
+    lab.close()
+    assert "# my own remark" in (book / "writing.ipynb").read_text()
+
+    path = school.clone / "book" / "writing.ipynb"
+    text = path.read_text()
+    title = re.search(r'"# [^"\\]+', text)[0]
+    path.write_text(text.replace(title, title + ", second edition", 1))
+    (school.clone / "book" / "news.md").write_text("# News\n")
+    git(school.clone, "add", "--all")
+    git(school.clone, "commit", "--quiet", "--message", "Second edition")
+
+    lab = press(page, school, "writing")
+    wait_for_notebook(lab)
+    now = nbformat.read(book / "writing.ipynb", 4)
+    assert (book / "news.md").is_file()
+    assert "second edition" in now.cells[0].source and any("# my own remark" in cell.source for cell in now.cells)
+    lab.get_by_text("second edition").first.wait_for()
+
+
+def hub_process(school):
+    """The hub itself, which hub/start.py has started."""
+    return next(child for child in psutil.Process(school.process.pid).children() if "jupyterhub" in child.cmdline())
+
+
+def test_a_hub_that_is_killed_and_started_again_finds_the_servers(school):
+    """kill -9 while a student works: the kernel goes on, and after `make hub` the student is where they were."""
+    student = school.student("survivor")
+    kernel = student.kernel()
+    student.run(["x = 41", "open('kept.txt', 'w').write('mine')"], kernel=kernel)
+    hub_process(school).send_signal(signal.SIGKILL)
+    school.process.wait(30)
+    assert "41" in student.run(["x"], kernel=kernel).text()  # the proxy still leads to the server
+    with open(Path(school.environment["DLBOOK_HUB_STATE"]) / "restart.log", "w") as log:
+        again = subprocess.Popen([*(readable_programs() or ()), sys.executable, str(school.clone / "hub" / "start.py")], env=school.environment, stdout=log, stderr=log, start_new_session=True)
+    end = time.monotonic() + 120
+    while "Ctrl-C" not in Path(log.name).read_text():
+        assert again.poll() is None and time.monotonic() < end, Path(log.name).read_text()
+        time.sleep(0.5)
+    school.process = again
+    back = Student(school.address, student.name, hubs.PASSWORD)
+    back.log_in()
+    back.start()
+    assert "42" in back.run(["x + 1"], kernel=kernel).text()
+    assert back.read("kept.txt") == "mine"
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(30) == 0 and "The hub has ended" in Path(log.name).read_text()
