@@ -111,7 +111,9 @@ async def main(clone, site):
     """Serve until the hub ends it."""
     address = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
     application(clone, site, os.environ["JUPYTERHUB_SERVICE_PREFIX"]).listen(address.port, address.hostname)
-    await asyncio.Event().wait()
+    hub = os.getppid()
+    while os.getppid() == hub:  # a hub that is killed cannot end its services, and the next one needs the port
+        await asyncio.sleep(1)
 
 
 if __name__ == "__main__":

@@ -161,8 +161,9 @@ def branch(clone):
 
 
 def check_ports(settings):
-    """Raises Wrong when one of the hub's ports is taken."""
-    for number in range(settings.port, settings.port + PARTS):
+    """Raises Wrong when one of the hub's ports is taken, but for those of a proxy that outlived its hub: the new hub ends it."""
+    left = (settings.port, settings.port + 2) if outlived(settings.state / "proxy.pid") else ()
+    for number in sorted(set(range(settings.port, settings.port + PARTS)) - set(left)):
         with socket.socket() as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -170,6 +171,15 @@ def check_ports(settings):
             except OSError:
                 raise Wrong(f"port {number} is in use, and the hub takes {PARTS} ports from {settings.port} on; "
                             "end what uses it (another hub?), or give another first port: make hub PORT=9000") from None
+
+
+def outlived(pid_file):
+    """Whether the proxy of a hub that was killed still runs."""
+    if not pid_file.is_file():
+        return False
+    number = pid_file.read_text().split()[0]
+    command = Path("/proc") / number / "cmdline"
+    return command.is_file() and b"configurable-http-proxy" in command.read_bytes()
 
 
 def check_readable(settings):
