@@ -21,7 +21,7 @@
     const session = url.pathname.match(/^.*?\/(?:r?node\/[^/]+\/[^/]+|(?:user|notebooks)\/[^/.]+)(?=\/|$)/);
     if (session) return url.origin + session[0];
     const before = url.pathname.replace(/\/(hub|lab|tree|doc|notebooks|edit|login)(\/.*)?$/, "").replace(/\/+$/, "");
-    const isHub = before === "" || /\/hub(\/|$)/.test(url.pathname);
+    const isHub = /^\/*$/.test(url.pathname) || /\/hub(\/|$)/.test(url.pathname);
     return `${url.origin}${before}${isHub ? "/hub/user-redirect" : ""}`;
   }
 

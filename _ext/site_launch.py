@@ -20,7 +20,7 @@ UNSET = ("ORG", "example.org")  # what stands in _config.yml until somebody sets
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
 LOGOS = {name: f"_static/images/logo_{name.lower()}.{kind}" for name, kind in (("JupyterHub", "svg"), ("Binder", "svg"), ("Colab", "png"))}
-FORM = """<form class="dlbook-launch" data-repository="{repository}" data-branch="{branch}">
+FORM = """<form class="dlbook-launch" novalidate data-repository="{repository}" data-branch="{branch}">
 <label for="launch-address">The address in your browser's address bar while the session is open</label>
 <input id="launch-address" type="url" inputmode="url" autocomplete="off" spellcheck="false" placeholder="https://" aria-describedby="launch-says">
 <button type="submit">Show the links</button>

@@ -2,6 +2,7 @@
 
 The hub is started as a teacher starts it, from a clone of this working tree, with one system account a student where that can be.
 """
+import json
 import os
 import pwd
 import re
@@ -186,7 +187,7 @@ def run_all(lab, path):
         if all(cell.execution_count for cell in now.cells if cell.cell_type == "code" and cell.source.strip()):
             return now
         assert time.monotonic() < end, "the chapter did not end"
-        time.sleep(2)
+        lab.wait_for_timeout(2000)
 
 
 def save(lab, path):
@@ -196,8 +197,8 @@ def save(lab, path):
     end = time.monotonic() + PATIENCE / 1000
     while path.stat().st_mtime_ns == before:
         assert time.monotonic() < end, "JupyterLab did not save"
-        time.sleep(0.2)
-    time.sleep(0.5)
+        lab.wait_for_timeout(200)  # not time.sleep, which would hold up the page's requests
+    lab.wait_for_timeout(500)
 
 
 def differences(committed, now):
@@ -278,7 +279,7 @@ def test_an_edit_survives_and_the_update_arrives(page, school):
     now = nbformat.read(book / "writing.ipynb", 4)
     assert (book / "news.md").is_file()
     assert "second edition" in now.cells[0].source and any("# my own remark" in cell.source for cell in now.cells)
-    lab.get_by_text("second edition").first.wait_for()
+    lab.locator(".jp-Notebook").get_by_text("second edition").first.wait_for()
 
 
 def hub_process(school):
@@ -308,3 +309,78 @@ def test_a_hub_that_is_killed_and_started_again_finds_the_servers(school):
     assert back.read("kept.txt") == "mine"
     again.send_signal(signal.SIGTERM)
     assert again.wait(30) == 0 and "The hub has ended" in Path(log.name).read_text()
+
+
+# What a student tries from a notebook: each line names a thing and how it is tried; what comes back is the list of those that worked.
+ATTEMPTS = """
+import glob, json, os, signal, socket, subprocess, urllib.request
+worked = []
+def attempt(what, do):
+    try:
+        do()
+        worked.append(what)
+    except (OSError, subprocess.CalledProcessError):
+        pass
+def fetch(address):
+    return urllib.request.urlopen(urllib.request.Request(address, method="GET"), timeout=5).read()
+other, state, clone, prefix, mirror, port, pid = OTHER, STATE, CLONE, PREFIX, MIRROR, PORT, PID
+attempt("list the other's home", lambda: os.listdir(other))
+attempt("read the other's file", lambda: open(other + "/secret.txt").read())
+attempt("write into the other's home", lambda: open(other + "/planted.txt", "w"))
+attempt("read the other's tokens", lambda: open(f"/proc/{pid}/environ").read())
+attempt("look into the other's memory", lambda: open(f"/proc/{pid}/mem", "rb").read(1))
+attempt("end the other's server", lambda: os.kill(pid, signal.SIGTERM))
+attempt("list the hub's state", lambda: os.listdir(state))
+for name in ("hub.sqlite", "cookie_secret", "password", "hub.log"):
+    attempt("read the hub's " + name, lambda: open(f"{state}/{name}").read())
+attempt("ask the proxy", lambda: fetch(f"http://127.0.0.1:{port + 2}/api/routes"))
+attempt("ask the hub for users", lambda: fetch(f"http://127.0.0.1:{port + 1}/hub/api/users"))
+attempt("change the course of all", lambda: open(clone + "/README.md", "a"))
+attempt("change the programs", lambda: open(prefix + "/bin/python", "ab"))
+attempt("add to the programs", lambda: open(glob.glob(prefix + "/lib/python3*/site-packages")[0] + "/planted.py", "w"))
+attempt("write to the course data", lambda: open(mirror + "/planted", "w"))
+attempt("change a file of the course data", lambda: open(mirror + "/item/file.txt", "a"))
+attempt("become root", lambda: os.setuid(0))
+print(json.dumps([worked, open(mirror + "/item/file.txt").read(), os.environ.get("DLBOOK_HUB_PASSWORD"), os.environ.get("CONFIGPROXY_AUTH_TOKEN")]))
+"""
+
+
+@pytest.fixture(scope="module")
+def data():
+    """A folder of course data, as a teacher lays it out."""
+    folder = Path(tempfile.mkdtemp(prefix="dlbook-data-"))
+    folder.chmod(0o755)
+    (folder / "item").mkdir()
+    (folder / "item" / "file.txt").write_text("data")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_student_reaches_nothing_of_another_or_of_the_hub(teacher, data):
+    """Two students with accounts on a hub with course data; what one tries is in ATTEMPTS, and only reading the data works."""
+    before = readable_programs()
+    if before is None:
+        pytest.skip("only root can give each student an account")
+    site = teacher / "_build" / "none"
+    site.mkdir(parents=True, exist_ok=True)
+    with hubs.running_hub(teacher, before, DLBOOK_HUB_SPAWNER="accounts", DLBOOK_HUB_STUDENTS="2", DLBOOK_MIRROR=str(data),
+                          DLBOOK_HUB_SITE=str(site)) as (address, process, environment):
+        alone = Class(address, process, environment, teacher, True)
+        try:
+            anna, ben = alone.student("anna"), alone.student("ben")
+            anna.run(["open('secret.txt', 'w').write('mine')", "import os; os.system('chmod 644 secret.txt')"])
+            pid = int(anna.run(["import os; print(os.getppid())"]).text())
+            state = environment["DLBOOK_HUB_STATE"]
+            assert (Path(state) / "hub.sqlite").is_file() and (Path(state) / "hub.log").is_file() and "secret.txt" in os.listdir(alone.home(anna.name))
+            values = {"OTHER": str(alone.home(anna.name)), "STATE": state, "CLONE": str(teacher), "PREFIX": sys.prefix, "MIRROR": str(data),
+                      "PORT": alone.port, "PID": pid}
+            tried = re.sub(r"\b(OTHER|STATE|CLONE|PREFIX|MIRROR|PORT|PID)\b", lambda found: repr(values[found[0]]), ATTEMPTS)
+            assert json.loads(ben.run([tried]).text()) == [[], "data", None, None]
+            # The list itself can fail: the owner does reach her own things by the same lines.
+            mine = json.loads(anna.run([tried.replace('attempt("end the other', 'str("end the other')]).text())[0]
+            assert {"list the other's home", "read the other's file", "read the other's tokens"} <= set(mine)
+            for path in (f"/user/{anna.name}/api/contents/secret.txt", f"/user/{anna.name}/lab", f"/hub/api/users/{anna.name}"):
+                answer = ben.web.get(address + path, timeout=60)
+                assert answer.status_code in (403, 404), (path, answer.status_code)
+        finally:
+            alone.forget()

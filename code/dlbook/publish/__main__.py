@@ -11,6 +11,7 @@ COMMANDS = {
     "verified": ("dlbook.publish.verified", "keep the records of the last verification in book/verified.json"),
     "site": ("dlbook.publish.site", "build the site from the executed notebooks"),
     "vendor": ("dlbook.publish.vendor", "fetch the scripts and fonts that the site serves itself"),
+    "address": ("dlbook.publish.address", "set where the course is published and where its hub is"),
     "serve": ("dlbook.publish.serve", "serve the built site on this machine"),
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from dlbook.publish import ROOT, PublishError, compare
+from dlbook.publish import ROOT, PublishError, address, compare
 from dlbook.publish.text import Tolerance
 
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"}
@@ -37,7 +37,8 @@ def read_chapter(path):
         path: a MyST file with code cells.
 
     Returns:
-        NotebookNode: the front matter is its metadata; cell ids follow from the file's name and the cell's position.
+        NotebookNode: the front matter is its metadata; cell ids follow from the file's name and the cell's position; the cell that fetches
+        the course is there, where the folder above has settings.
 
     Raises:
         PublishError: there is no such file, it is no MyST notebook, or a cell is forbidden or nested.
@@ -54,6 +55,7 @@ def read_chapter(path):
         nested = NESTED.search(cell.source) if cell.cell_type == "markdown" else None
         if nested and _would_be_lost(cell.source, nested.start()):
             raise PublishError(f"{path}: `{nested[0].strip()}` stands inside another block, where it would never run; move it out of the block.")
+    address.insert(notebook, address.fetch_cell(path.parents[1]), hashlib.sha256(f"{path.stem}:fetch".encode()).hexdigest()[:8])
     wrong = [sentence for number, cell in compare.code_cells(notebook) for sentence in problems(number, cell)]
     if wrong:
         raise PublishError(f"{path}: {wrong[0]}")

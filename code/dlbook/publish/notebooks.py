@@ -95,7 +95,7 @@ def build(name, root=ROOT, timeout=CELL_TIMEOUT):
         raise PublishError(_explained(failure, notebook, name, before is not None)) from failure
     resolve(notebook, notebook, target.parent)
     notebook.metadata["dlbook"]["outputs"] = fingerprint.outputs_hash(notebook)
-    _write(notebook, target)
+    write(notebook, target)
     return Built(target, notebook, before, cost)
 
 
@@ -188,8 +188,13 @@ def _explained(failure, notebook, name, existed):
     return "\n".join([f"chapter {name}: cell {number} {failure.reason}; {kept}.", *shown, *report])
 
 
-def _write(notebook, target):
-    """Write a notebook so that its file is whole at every moment."""
+def write(notebook, target):
+    """Write a notebook so that its file is whole at every moment.
+
+    Args:
+        notebook: NotebookNode.
+        target: path of its file.
+    """
     nbformat.validate(notebook)
     part = target.with_name(f".{target.name}.part")
     try:
