@@ -25,8 +25,8 @@ def slope(f, array, step=STEP):
     Raises:
         ValueError: an array of another precision.
     """
-    if array.dtype != np.float64:
-        raise ValueError(f"differences need float64; got {array.dtype}, in which rounding hides all but three digits.")
+    if getattr(array, "dtype", None) != np.float64:
+        raise ValueError(f"differences need float64; got {getattr(array, 'dtype', type(array).__name__)}, in which rounding would hide most digits.")
     found = np.zeros_like(array)
     for at in np.ndindex(array.shape):
         before, values = array[at], []
