@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlbook import basics
+from dlbook.basics.augment import Shift
+from dlbook.basics.convolution import Convolution
+from dlbook.basics.normalise import BatchNorm
+from dlbook.basics.pooling import AveragePooling, MaxPooling
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,60 @@ def _keras(name):
     return call
 
 
+def window(rng):
+    """Settings of a convolution whose window fits: size, stride, padding, dilation, and the shape (N, H, W, C) of its images."""
+    size, stride, padding, dilation = (int(rng.integers(low, high)) for low, high in ((1, 4), (1, 4), (0, 3), (1, 4)))
+    least = max(1, dilation * (size - 1) + 1 - 2 * padding)
+    height, width = (int(side) for side in least + rng.integers(0, 4, 2))
+    return (size, stride, padding, dilation), (int(rng.integers(1, 4)), height, width, int(rng.integers(1, 4)))
+
+
+def _convolution(rng):
+    how, shape = window(rng)
+    module = Convolution(shape[3], int(rng.integers(1, 4)), *how, seed=rng)
+    module.weights["bias"] = rng.normal(size=module.weights["bias"].shape)
+    return module, rng.normal(size=shape)
+
+
+def apart_by(rng, shape, gap=0.02):
+    """Numbers no two of which are nearer than `gap`, so that no step of the differences changes which is the largest."""
+    return gap * rng.permutation(int(np.prod(shape))).reshape(shape) - 1
+
+
+def _pooling(kind, size, stride):
+    return lambda rng: (kind(size, stride), apart_by(rng, (*(int(n) for n in rng.integers((1, size, size, 1), (4, 8, 8, 4))),)))
+
+
+def _pool_torch(name, size, stride):
+    return lambda x: _torch(name)(x.permute(0, 3, 1, 2), size, stride).permute(0, 2, 3, 1)
+
+
+def _pool_keras(mode, size, stride):
+    def call(x):
+        import keras
+
+        return getattr(keras.ops, "max_pool" if mode == "max" else "average_pool")(x, size, stride, "valid")
+    return call
+
+
+def _norm(rng):
+    features = int(rng.integers(1, 4))
+    module = BatchNorm(features, epsilon=1e-3)
+    module.weights["weight"], module.weights["bias"] = rng.normal(size=(2, features))
+    return module, rng.normal(size=(int(rng.integers(4, 7)), 2, 3, features))
+
+
+def _norm_torch(x, scale, shift):
+    return _torch("batch_norm")(x.permute(0, 3, 1, 2), None, None, scale, shift, True, 0.1, 1e-3).permute(0, 2, 3, 1)
+
+
+def _norm_keras(x, scale, shift):
+    import tensorflow as tf
+
+    mean, variance = tf.nn.moments(x, [0, 1, 2])
+    return tf.nn.batch_normalization(x, mean, variance, shift, scale, 1e-3)
+
+
 CASES = {
     basics.Dense: Case(_dense, _torch("linear"), _keras_dense),
     basics.ReLU: Case(_pointwise(basics.ReLU), _torch("relu"), _keras("relu")),
@@ -95,6 +153,11 @@ CASES = {
     basics.Flatten: Case(lambda rng: (basics.Flatten(), rng.normal(size=shape_of(rng, 4))), lambda x: x.flatten(1),
                          _keras_flat),
     basics.Dropout: Case(lambda rng: (basics.Dropout(0.4, int(rng.integers(1000))), rng.normal(size=shape_of(rng, 3))), training=True),
+    Convolution: Case(_convolution),  # beside both frameworks, with every stride, padding and dilation: in test_basics_images.py
+    MaxPooling: Case(_pooling(MaxPooling, 3, 2), _pool_torch("max_pool2d", 3, 2), _pool_keras("max", 3, 2)),
+    AveragePooling: Case(_pooling(AveragePooling, 2, 1), _pool_torch("avg_pool2d", 2, 1), _pool_keras("average", 2, 1)),
+    BatchNorm: Case(_norm, _norm_torch, _norm_keras, training=True),
+    Shift: Case(lambda rng: (Shift(int(rng.integers(0, 3)), int(rng.integers(1000))), rng.normal(size=shape_of(rng, 4))), training=True),
     basics.Network: Case(
         _network,
         lambda x, W, b, V, c: _torch("linear")(_torch("linear")(x.flatten(1), W, b).tanh(), V, c),
