@@ -8,7 +8,7 @@ from dlbook.data.patches import PHOTOS, patches
 TASKS = ("textures", "photos", "digits")
 # Examples of each class. From 1,000 of each digit on, the machine of all features takes minutes.
 PER_CLASS = {"textures": (3, 6, 12, 25, 50, 100, 200, 400), "photos": (3, 6, 12, 25, 50, 100, 200, 400), "digits": (3, 10, 30, 100, 300, 1000)}
-TESTED = 200  # pieces of each photo
+POOL, TESTED = 1000, 200  # pieces of each photo: to draw examples from, and to test on
 
 
 def run(framework, seed, folder, task):
@@ -24,7 +24,7 @@ def run(framework, seed, folder, task):
         dict as `runs.record` takes it; `history` holds `per_class` and the test accuracy of each contender.
     """
     twin = importlib.import_module(f"dlbook.cnn.examples.with_{framework}")
-    images = patches(task, max(PER_CLASS[task]), TESTED) if task in PHOTOS else data.digits("full")
+    images = patches(task, POOL, TESTED) if task in PHOTOS else data.digits("full")
     features = contest.described(images)
     rounds = [contest.round_of(twin, images, features, per_class, seed) for per_class in PER_CLASS[task]]
     history = {"per_class": list(PER_CLASS[task])} | {name: [found[name] for found in rounds] for name in rounds[0]}
