@@ -56,7 +56,7 @@ def to_inputs(model, images):
     return 2 * torch.as_tensor(images, dtype=weight.dtype, device=weight.device).permute(0, 3, 1, 2) - 1
 
 
-def fit(model, images, labels, training, seed=0, progress=True):
+def fit(model, images, labels, training, seed=0, progress=True, held_out=None):
     """Train on images (N, 28, 28) or (N, 28, 28, 3) with labels (N,).
 
     Args:
@@ -65,12 +65,13 @@ def fit(model, images, labels, training, seed=0, progress=True):
         training: settings.Training.
         seed: order of the batches.
         progress: show a progress line.
+        held_out: (images, labels) measured after each epoch, or None.
 
     Returns:
-        dict of `loss` and `accuracy`: one float an epoch.
+        dict of `loss`, `accuracy` and, with `held_out`, `val_loss` and `val_accuracy`: one float an epoch.
     """
-    labels = torch.as_tensor(np.asarray(labels), device=model.conv1.weight.device)
-    return train.fit(model, to_inputs(model, images), labels, training, seed=seed, progress=progress)
+    ready = lambda pair: (to_inputs(model, pair[0]), torch.as_tensor(np.asarray(pair[1]), device=model.conv1.weight.device))
+    return train.fit(model, *ready((images, labels)), training, held_out and ready(held_out), seed, progress=progress)
 
 
 def predict(model, images):
