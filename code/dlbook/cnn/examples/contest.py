@@ -36,8 +36,8 @@ def described(images):
     Returns:
         dict of name to (features to train on (N, D), features to test on).
     """
-    ways = handcrafted.FEATURES | {TOGETHER: handcrafted.all_features}
-    return {name: (way(images.train_images), way(images.test_images)) for name, way in ways.items()}
+    found = {name: (way(images.train_images), way(images.test_images)) for name, way in handcrafted.FEATURES.items()}
+    return found | {TOGETHER: tuple(np.concatenate(several, axis=1) for several in zip(*found.values()))}
 
 
 def by_hand(images, features, which):
