@@ -267,3 +267,11 @@ def test_an_unwritten_module_says_what_it_needs():
         Empty().forward(np.zeros((1, 1)))
     with pytest.raises(NotImplementedError, match="Empty needs a method backward"):
         Empty().backward(np.zeros((1, 1)))
+
+
+def test_one_thread_is_one_thread():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(2):
+        basics.one_thread()
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}

@@ -7,6 +7,7 @@ from dlbook.basics.module import Module
 from dlbook.basics.network import Network, accuracy, fit, sgd
 from dlbook.basics.softmax import SoftmaxCrossEntropy, softmax
 from dlbook.basics.squared import SquaredError
+from dlbook.basics.threads import one_thread
 
 __all__ = ["ACTIVATIONS", "Dense", "Dropout", "Flatten", "Identity", "Module", "Network", "ReLU", "Sigmoid", "SoftmaxCrossEntropy", "SquaredError",
-           "Tanh", "accuracy", "fit", "sgd", "softmax"]
+           "Tanh", "accuracy", "fit", "one_thread", "sgd", "softmax"]
