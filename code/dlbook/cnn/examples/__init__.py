@@ -1,0 +1,1 @@
+"""Features made by hand against features learnt from examples, on the same images."""
