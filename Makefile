@@ -49,6 +49,7 @@ chapter: setup ## execute a chapter and say what changed: make chapter NAME=digi
 
 lab: ## open the notebooks in JupyterLab (LAB=--no-browser passes options on)
 	@$(MAKE) --no-print-directory setup EXTRA=lab
+	@mkdir -p .venv/share/jupyter/lab/settings && cp hub/overrides.json .venv/share/jupyter/lab/settings
 	@$(RUNNING) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
 # What follows the equals signs goes to hub/start.py in the environment; nothing is set where nothing is said.

@@ -89,13 +89,14 @@ class Settings:
             dict of str.
         """
         threads = str(self.threads)
-        shared = {
-            "PATH": f"{prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        needed = {"PATH": f"{prefix}/bin:/usr/local/bin:/usr/bin:/bin", "NBGITPULLER_DEPTH": "1"} | ({"DLBOOK_MIRROR": self.mirror} if self.mirror else {})
+        if not self.thrift:
+            return needed
+        return needed | {
             "DLBOOK_THREADS": threads, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE",
+            "MALLOC_ARENA_MAX": "2",  # else each thread keeps freed memory of its own
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # else the first student's TensorFlow takes the whole GPU
-            "NBGITPULLER_DEPTH": "1",
         }
-        return shared | ({"DLBOOK_MIRROR": self.mirror} if self.mirror else {})
 
     def before_spawn(self, spawner):
         """Make the student's account, and choose a GPU: the same student always gets the same one.
