@@ -1,32 +1,48 @@
-"""The full runs of transfer: cats against dogs on the real photos, in three ways."""
+"""The full runs of transfer: cats against dogs in three ways, features of every layer on many tasks, source networks of many kinds."""
 import importlib
+from dataclasses import replace
 
-from dlbook import data
-from dlbook.cnn.transfer import spec
+import numpy as np
 
-TASKS = ("scratch", "frozen", "tuned")
+from dlbook import data, runs
+from dlbook.cnn.transfer import measure, sources, spec, targets
+
+WAYS = tuple(spec.WAYS)
+TASKS = (*WAYS, "shares", "layers", "sources", "features")
 OFFICIAL = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
+SHARES = (0.05, 0.2)  # of the training photos; all of them are the runs of `WAYS`
+TRIED = ("species", "breeds", "things", "clothes", "digits")  # from near ImageNet to far from it
+SIDE = 96  # pixels at which all tasks are shown to the real network
+SMALL = ("small pets", "species", "clothes", "digits")  # at the size of the source networks
+FEATURES = 160  # pixels at which the shipped features were taken: the photos' own
 
 
 def run(framework, seed, folder, task):
-    """Train one network to tell cats from dogs.
+    """Make one record.
 
     Args:
         framework: `keras` or `torch`.
-        seed: fresh weights, order, crops.
-        folder: of the record.
+        seed: fresh weights, order, crops, choice of images.
+        folder: of the record, and of what is shipped.
         task: one of `TASKS`.
 
     Returns:
-        dict of `files`, `metrics`, `history` (one value an epoch).
+        dict of `files`, `metrics` and more.
     """
     twin = importlib.import_module(f"dlbook.cnn.transfer.with_{framework}")
+    if task in WAYS:
+        return way(twin, task, seed)
+    return {"shares": shares, "layers": layers, "sources": taught, "features": shipped}[task](twin, seed, folder)
+
+
+def way(twin, name, seed):
+    """Train one network to tell cats from dogs: `files`, `metrics`, `history` (one value an epoch)."""
     pets = data.pets("full")
     train, test = part(pets, ~pets.test), part(pets, pets.test)
-    model = twin.network(task, seed=seed)
-    history = twin.fit(model, *train, spec.SETTINGS[task], seed, test)
+    model = twin.network(name, seed=seed)
+    history = twin.fit(model, *train, spec.SETTINGS[name], seed, test)
     return {
-        "files": pets.files + ((OFFICIAL,) if task != "scratch" else ()),
+        "files": pets.files + ((OFFICIAL,) if name != "scratch" else ()),
         "metrics": {"test_accuracy": history["val_accuracy"][-1], "test_loss": history["val_loss"][-1],
                     "train_images": len(train[0]), "test_images": len(test[0])},
         "history": history,
@@ -36,3 +52,80 @@ def run(framework, seed, folder, task):
 def part(pets, chosen):
     """Some of the photos, and their species: (list of photos, (N,) int64)."""
     return [photo for photo, one in zip(pets.images, chosen) if one], pets.species[chosen]
+
+
+def shares(twin, seed, folder):
+    """The three ways with few labels: `files`, `metrics`, `table` of way, share, photos and test accuracy."""
+    pets = data.pets("full")
+    test, table = part(pets, pets.test), []
+    for share in SHARES:
+        places = np.flatnonzero(~pets.test)
+        each = round(share * len(places) / 2)
+        chosen = places[measure.few(pets.species[places], each, seed)]
+        train = [pets.images[i] for i in chosen], pets.species[chosen]
+        for name, settings in spec.SETTINGS.items():
+            model = twin.network(name, seed=seed)
+            twin.fit(model, *train, replace(settings, epochs=2 * settings.epochs), seed)
+            right = float((twin.predict(model, spec.squares(test[0])).argmax(1) == test[1]).mean())
+            table.append({"way": name, "share": share, "photos": len(chosen), "test_accuracy": right})
+            print(table[-1], flush=True)
+    return {"files": (*pets.files, OFFICIAL), "metrics": {f"{row['way']}_{row['photos']}": row["test_accuracy"] for row in table}, "table": table}
+
+
+def layers(twin, seed, folder):
+    """A linear classifier on every layer of the real network, and on raw pixels, for every task."""
+    a = replace(spec.PRETRAINED, size=SIDE)
+    networks = {"pretrained": twin.network("frozen", a, weights="official", source=a), "random": twin.network("scratch", a, seed)}
+    table, files = [], [OFFICIAL]
+    for name in TRIED:
+        task = targets.target(name, SIDE, seed)
+        files += [file for file in task.files if file not in files]
+        tried = {("pixels", "pixels"): [_pixels(images) for images in (task.train_images, task.test_images)]}
+        for who, model in networks.items():
+            found = [twin.features(model, images, spec.layers(a)) for images in (task.train_images, task.test_images)]
+            tried |= {(who, layer): [values[layer] for values in found] for layer in spec.layers(a)}
+        for (who, layer), (train, test) in tried.items():
+            right = measure.accuracy(train, task.train_labels, test, task.test_labels)
+            table.append({"task": name, "features": who, "layer": layer, "dimensions": train.shape[1], "test_accuracy": right})
+        print(name, {row["layer"]: round(row["test_accuracy"], 3) for row in table if row["task"] == name and row["features"] != "random"}, flush=True)
+    last = {row["task"]: row["test_accuracy"] for row in table if row["features"] == "pretrained" and row["layer"] == spec.layers(a)[-1]}
+    return {"files": tuple(files), "metrics": last, "table": table}
+
+
+def _pixels(images):
+    """Raw pixels of an image of 24 x 24, as features."""
+    rows = np.linspace(0, images.shape[1] - 1, 24).round().astype(int)
+    return images[:, rows][:, :, rows].reshape(len(images), -1)
+
+
+def taught(twin, seed, folder):
+    """Source networks of many kinds, and what their features are worth for other tasks."""
+    things, table = data.things("full"), []
+    tasks = [targets.target(name, sources.BASE.size, seed) for name in SMALL]
+    for source in sources.SOURCES:
+        network, history = sources.taught(source, things, seed)
+        last = spec.layers(source.a)[-1]
+        row = {"factor": source.factor, "value": source.value, "source_accuracy": history["val_accuracy"][-1] if history else None}
+        for task in tasks:
+            train, test = (twin.features(network, images, (last,))[last] for images in (task.train_images, task.test_images))
+            row[task.name] = measure.accuracy(train, task.train_labels, test, task.test_labels)
+        table.append(row)
+        print(row, flush=True)
+    base = table[0]
+    files = tuple(dict.fromkeys(file for task in tasks for file in (*things.files, *task.files)))
+    return {"files": files, "metrics": {name.replace(" ", "_"): base[name] for name in SMALL}, "table": table}
+
+
+def shipped(twin, seed, folder):
+    """What the real network's last block gives for every photo of a pet, kept in one byte each for the profile `quick`."""
+    pets, a = data.pets("full"), replace(spec.PRETRAINED, size=FEATURES)
+    last = spec.layers(a)[-1]
+    found = twin.features(twin.network("frozen", a, source=a), spec.squares(pets.images, FEATURES), (last,))[last]
+    stored = measure.packed(found)
+    arrays = stored | {"species": pets.species.astype(np.uint8), "breeds": pets.breeds.astype(np.uint8), "test": pets.test.astype(np.uint8)}
+    folder.mkdir(parents=True, exist_ok=True)
+    runs.save_weights(arrays, folder / "features.safetensors", photos=pets.source, licence=pets.licence, network=OFFICIAL,
+                      layer=last, size=FEATURES, breed_names=list(pets.breed_names))
+    exact, rough = (measure.accuracy(values[~pets.test], pets.species[~pets.test], values[pets.test], pets.species[pets.test])
+                    for values in (found, measure.unpacked(stored)))
+    return {"files": (*pets.files, OFFICIAL), "metrics": {"test_accuracy": exact, "test_accuracy_packed": rough, "photos": len(found)}}

@@ -31,17 +31,20 @@ class Settings:
         learning_rate: at the first step.
         smallest: least side of a random crop, as a share of the photo's shorter side; 1 with no mirror: no augmentation.
         mirror: show a random half of the photos mirrored, left for right.
+        epsilon: added to the root in Adam; Keras and PyTorch add it at different places.
     """
     epochs: int = 10
     batch_size: int = 32
     learning_rate: float = 1e-3
     smallest: float = 0.6
     mirror: bool = True
+    epsilon: float = 1e-7
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
             whole(name, getattr(self, name))
-        above_zero("learning_rate", self.learning_rate)
+        for name in ("learning_rate", "epsilon"):
+            above_zero(name, getattr(self, name))
         if not 0 < self.smallest <= 1:
             raise ValueError(f"smallest is a share above 0, at most 1; got {self.smallest!r}.")
 
@@ -151,7 +154,7 @@ def squares(photos, size=SIZE):
 
 
 def layers(a):
-    """Where a MobileNet's features are taken: the stem, each block, the mean of the last maps.
+    """Where a MobileNet's features are taken: the stem and each block.
 
     Args:
         a: mobilenet.spec.Architecture.
@@ -159,4 +162,4 @@ def layers(a):
     Returns:
         tuple of str.
     """
-    return ("stem", *(name for name, _, _ in mobilenet.blocks(a)), "pool")
+    return ("stem", *(name for name, _, _ in mobilenet.blocks(a)))

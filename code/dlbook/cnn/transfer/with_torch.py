@@ -91,7 +91,7 @@ def fit(model, photos, labels, settings, seed=0, validation=None, on_step=None,
     """
     trained = [value for value in model.parameters() if value.requires_grad]
     frozen = len(trained) < len(list(model.parameters()))
-    optimizer = torch.optim.Adam(trained, settings.learning_rate, eps=1e-7)
+    optimizer = torch.optim.Adam(trained, settings.learning_rate, eps=settings.epsilon)
     total, step, history = settings.epochs * -(-len(photos) // settings.batch_size), 0, {}
     shapes, held_out = [p.shape for p in photos], _held_out(model, validation)
     with Progress(settings.epochs, "training in PyTorch, epoch", progress) as bar:
