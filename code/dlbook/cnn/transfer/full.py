@@ -10,7 +10,7 @@ from dlbook.cnn.transfer import measure, sources, spec, targets
 WAYS = tuple(spec.WAYS)
 TASKS = (*WAYS, "shares", "layers", "sources", "features")
 OFFICIAL = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
-SHARES = (0.05, 0.2)  # of the training photos; all of them are the runs of `WAYS`
+SHARES = (0.02, 0.1)  # of the training photos; all of them are the runs of `WAYS`
 TRIED = ("species", "breeds", "things", "clothes", "digits")  # from near ImageNet to far from it
 SIDE = 96  # pixels at which all tasks are shown to the real network
 SMALL = ("small pets", "species", "clothes", "digits")  # at the size of the source networks
