@@ -7,10 +7,11 @@ from dlbook import data, runs
 from dlbook.cnn.recognise import spec
 from dlbook.data import imagenet
 
-TASKS = ("photos", "pets", "things")
+TASKS = ("photos", "crops", "pets", "things")
 REAL = ("mobilenet", "squeezenet")
 SHIPPED = ("torch", 0)  # framework and seed of the run whose weights the course ships
 KEPT = 10  # guesses a photo in the record
+CROPS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2)  # side of the middle that is shown, as a share of the largest square's
 AT_ONCE = 50
 
 
@@ -29,7 +30,7 @@ def run(framework, seed, folder, task):
     twin = importlib.import_module(f"dlbook.cnn.recognise.with_{framework}")
     if task == "things":
         return things(twin, framework, seed, folder)
-    return {"photos": photos, "pets": pets}[task](twin)
+    return {"photos": photos, "crops": crops, "pets": pets}[task](twin)
 
 
 def photos(twin):
@@ -39,6 +40,16 @@ def photos(twin):
         model = twin.recogniser(who)
         table += [{"photo": photo, "network": who, "guesses": twin.ask(model, data.photo(photo), names, KEPT)} for photo in data.PHOTOS]
     return {"files": _files(), "metrics": {f"{row['photo']}_{row['network']}": row["guesses"][0][1] for row in table}, "table": table}
+
+
+def crops(twin):
+    """The guesses while the network is shown less and less of a photo: `table` of photo, share and guesses."""
+    names, model, table = data.class_names(), twin.recogniser(REAL[0]), []
+    for photo in data.PHOTOS:
+        for share in CROPS:
+            shown = spec.middle(data.photo(photo), share)
+            table.append({"photo": photo, "share": share, "guesses": twin.ask(model, shown, names)})
+    return {"files": _files()[:2], "metrics": {f"{row['photo']}_{row['share']}": row["guesses"][0][1] for row in table}, "table": table}
 
 
 def pets(twin):

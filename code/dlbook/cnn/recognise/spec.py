@@ -126,6 +126,26 @@ def prepared(picture, size):
     return images.covering(images.read(picture, longer).astype(np.float32), (size, size))
 
 
+def middle(image, share):
+    """The square in the middle of a picture.
+
+    Args:
+        image: (H, W, 3).
+        share: side of the square, as a share of the picture's shorter side.
+
+    Returns:
+        (S, S, 3), a part of the same array.
+
+    Raises:
+        ValueError: a share that is not above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1; got {share!r}.")
+    side = max(1, round(min(image.shape[:2]) * share))
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return image[top:top + side, left:left + side]
+
+
 def _check_shape(shape):
     height, width = shape
     if min(shape) < SMALLEST:
