@@ -20,7 +20,7 @@ def run(framework, seed, folder, task):
 
     Args:
         framework: `keras` or `torch`.
-        seed: of the random network, and of the queries that are drawn.
+        seed: of the queries that are drawn.
         folder: where the sheet of results is written.
         task: `pets`.
 
@@ -32,8 +32,8 @@ def run(framework, seed, folder, task):
     images, queries = transfer.squares(pets.images, SIZE), np.flatnonzero(pets.test)
     names, last = transfer.layers(a), transfer.layers(a)[-1]
     found = {("pixels", "pixels"): transfer.squares(pets.images, PIXELS).reshape(len(images), -1)}
-    for who, model in (("pretrained", twin.network("frozen", a, source=a)), ("random", twin.network("scratch", a, seed))):
-        found |= {(who, layer): values for layer, values in twin.features(model, images, names).items()}
+    model = twin.network("frozen", a, source=a)
+    found |= {("pretrained", layer): values for layer, values in twin.features(model, images, names).items()}
     table = [{"features": who, "layer": layer} | measured(values, pets, queries) for (who, layer), values in found.items()]
     sheet, shown = _sheet(found["pretrained", last], pets, queries, seed)
     if (framework, seed) == ("torch", 0):
@@ -54,7 +54,7 @@ def _sheet(features, pets, queries, seed):
     """Small pictures of some queries, one of a breed each, and what was found: PIL image, and the same in words."""
     from PIL import Image
 
-    rng, breeds = np.random.default_rng([seed, 9]), len(pets.breed_names)
+    rng, breeds = np.random.default_rng([seed, 9]), np.unique(pets.breeds[queries])
     drawn = [rng.choice(queries[pets.breeds[queries] == breed]) for breed in rng.permutation(breeds)[:QUERIES]]
     order = spec.ranking(spec.similarity(features[drawn], features), drawn)[:, :SHOWN]
     rows = [[query, *results] for query, results in zip(drawn, order)]

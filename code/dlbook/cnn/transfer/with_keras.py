@@ -36,6 +36,7 @@ def network(way, a=spec.TARGET, seed=0, weights="official", source=spec.PRETRAIN
     if spec.way(way) != "scratch":
         learnt = weights_of(mobilenet.mobilenet(source, weights=weights, dtype=dtype))
         model = mobilenet.mobilenet(a, seed, spec.overlaid(weights_of(model), learnt), dtype)
+    model.keeps_statistics = way != "scratch"  # those of its batch norms
     for layer in model.layers:
         layer.trainable = way != "frozen" or layer.name == spec.HEAD
     return model
@@ -138,7 +139,7 @@ def _step_of(model):
 
     def step(x, y):
         with tensorflow.GradientTape() as tape:
-            logits = model(x, training=True)  # layers that are frozen know it
+            logits = model(x, training=not model.keeps_statistics)
             loss = ops.mean(keras.losses.sparse_categorical_crossentropy(
                 y, logits, from_logits=True))
         gradients = tape.gradient(loss, model.trainable_variables)

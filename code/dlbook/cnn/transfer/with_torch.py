@@ -36,6 +36,7 @@ def network(way, a=spec.TARGET, seed=0, weights="official", source=spec.PRETRAIN
     if spec.way(way) != "scratch":
         learnt = weights_of(mobilenet.mobilenet(source, weights=weights, dtype=dtype))
         model = mobilenet.mobilenet(a, seed, spec.overlaid(weights_of(model), learnt), dtype)
+    model.keeps_statistics = way != "scratch"  # those of its batch norms
     for name, value in model.named_parameters():
         value.requires_grad = way != "frozen" or name.startswith(f"{spec.HEAD}.")
     return model
@@ -90,7 +91,6 @@ def fit(model, photos, labels, settings, seed=0, validation=None, on_step=None,
         dict of `loss`, `accuracy` and, with validation, `val_loss`, `val_accuracy`.
     """
     trained = [value for value in model.parameters() if value.requires_grad]
-    frozen = len(trained) < len(list(model.parameters()))
     optimizer = torch.optim.Adam(trained, settings.learning_rate, eps=settings.epsilon)
     total, step, history = settings.epochs * -(-len(photos) // settings.batch_size), 0, {}
     shapes, held_out = [p.shape for p in photos], _held_out(model, validation)
@@ -98,7 +98,7 @@ def fit(model, photos, labels, settings, seed=0, validation=None, on_step=None,
         for epoch in range(settings.epochs):
             boxes, mirrored = spec.boxes(shapes, settings, epoch, seed)
             losses, right = 0.0, 0
-            model.train(not frozen)  # frozen: the batch norms stay as they are, too
+            model.train(not model.keeps_statistics)
             for batch in order(len(photos), settings.batch_size, epoch, seed):
                 shown = spec.cut([photos[i] for i in batch], boxes[batch], model.a.size,
                                  mirrored[batch])
