@@ -8,11 +8,12 @@ from dlbook import data, runs
 from dlbook.cnn.transfer import measure, sources, spec, targets
 
 WAYS = tuple(spec.WAYS)
-TASKS = (*WAYS, "shares", "layers", "sources", "features")
+TASKS = (*WAYS, "layers", "sources", "features")
 OFFICIAL = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
-SHARES = (0.02, 0.1)  # of the training photos; all of them are the runs of `WAYS`
+CATS, DOGS = slice(281, 286), slice(151, 269)  # ImageNet's classes of house cats and of dogs
 TRIED = ("species", "breeds", "things", "clothes", "digits")  # from near ImageNet to far from it
-SIDE = 96  # pixels at which all tasks are shown to the real network
+SIDE = 64  # pixels at which all tasks are shown to the real network
+LAYERS = ("stem", "block1", "block3", "block5", "block7", "block9", "block11", "block12", "block13")
 SMALL = ("small pets", "species", "clothes", "digits")  # at the size of the source networks
 FEATURES = 160  # pixels at which the shipped features were taken: the photos' own
 
@@ -32,7 +33,7 @@ def run(framework, seed, folder, task):
     twin = importlib.import_module(f"dlbook.cnn.transfer.with_{framework}")
     if task in WAYS:
         return way(twin, task, seed)
-    return {"shares": shares, "layers": layers, "sources": taught, "features": shipped}[task](twin, seed, folder)
+    return {"layers": layers, "sources": taught, "features": shipped}[task](twin, seed, folder)
 
 
 def way(twin, name, seed):
@@ -54,24 +55,6 @@ def part(pets, chosen):
     return [photo for photo, one in zip(pets.images, chosen) if one], pets.species[chosen]
 
 
-def shares(twin, seed, folder):
-    """The three ways with few labels: `files`, `metrics`, `table` of way, share, photos and test accuracy."""
-    pets = data.pets("full")
-    test, table = part(pets, pets.test), []
-    for share in SHARES:
-        places = np.flatnonzero(~pets.test)
-        each = round(share * len(places) / 2)
-        chosen = places[measure.few(pets.species[places], each, seed)]
-        train = [pets.images[i] for i in chosen], pets.species[chosen]
-        for name, settings in spec.SETTINGS.items():
-            model = twin.network(name, seed=seed)
-            twin.fit(model, *train, replace(settings, epochs=2 * settings.epochs), seed)
-            right = float((twin.predict(model, spec.squares(test[0])).argmax(1) == test[1]).mean())
-            table.append({"way": name, "share": share, "photos": len(chosen), "test_accuracy": right})
-            print(table[-1], flush=True)
-    return {"files": (*pets.files, OFFICIAL), "metrics": {f"{row['way']}_{row['photos']}": row["test_accuracy"] for row in table}, "table": table}
-
-
 def layers(twin, seed, folder):
     """A linear classifier on every layer of the real network, and on raw pixels, for every task."""
     a = replace(spec.PRETRAINED, size=SIDE)
@@ -82,13 +65,13 @@ def layers(twin, seed, folder):
         files += [file for file in task.files if file not in files]
         tried = {("pixels", "pixels"): [_pixels(images) for images in (task.train_images, task.test_images)]}
         for who, model in networks.items():
-            found = [twin.features(model, images, spec.layers(a)) for images in (task.train_images, task.test_images)]
-            tried |= {(who, layer): [values[layer] for values in found] for layer in spec.layers(a)}
+            found = [twin.features(model, images, LAYERS) for images in (task.train_images, task.test_images)]
+            tried |= {(who, layer): [values[layer] for values in found] for layer in LAYERS}
         for (who, layer), (train, test) in tried.items():
             right = measure.accuracy(train, task.train_labels, test, task.test_labels)
             table.append({"task": name, "features": who, "layer": layer, "dimensions": train.shape[1], "test_accuracy": right})
         print(name, {row["layer"]: round(row["test_accuracy"], 3) for row in table if row["task"] == name and row["features"] != "random"}, flush=True)
-    last = {row["task"]: row["test_accuracy"] for row in table if row["features"] == "pretrained" and row["layer"] == spec.layers(a)[-1]}
+    last = {row["task"]: row["test_accuracy"] for row in table if row["features"] == "pretrained" and row["layer"] == LAYERS[-1]}
     return {"files": tuple(files), "metrics": last, "table": table}
 
 
@@ -120,7 +103,9 @@ def shipped(twin, seed, folder):
     """What the real network's last block gives for every photo of a pet, kept in one byte each for the profile `quick`."""
     pets, a = data.pets("full"), replace(spec.PRETRAINED, size=FEATURES)
     last = spec.layers(a)[-1]
-    found = twin.features(twin.network("frozen", a, source=a), spec.squares(pets.images, FEATURES), (last,))[last]
+    model, images = twin.network("frozen", a, source=a), spec.squares(pets.images, FEATURES)
+    found = twin.features(model, images, (last,))[last]
+    cats, dogs = (twin.predict(model, images)[pets.test][:, kinds].sum(1) for kinds in (CATS, DOGS))
     stored = measure.packed(found)
     arrays = stored | {"species": pets.species.astype(np.uint8), "breeds": pets.breeds.astype(np.uint8), "test": pets.test.astype(np.uint8)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,4 +113,5 @@ def shipped(twin, seed, folder):
                       layer=last, size=FEATURES, breed_names=list(pets.breed_names))
     exact, rough = (measure.accuracy(values[~pets.test], pets.species[~pets.test], values[pets.test], pets.species[pets.test])
                     for values in (found, measure.unpacked(stored)))
-    return {"files": (*pets.files, OFFICIAL), "metrics": {"test_accuracy": exact, "test_accuracy_packed": rough, "photos": len(found)}}
+    return {"files": (*pets.files, OFFICIAL), "metrics": {"test_accuracy": exact, "test_accuracy_packed": rough,
+                                                         "zero_shot": float(((dogs > cats) == pets.species[pets.test]).mean()), "photos": len(found)}}
