@@ -58,20 +58,16 @@ def part(pets, chosen):
 def layers(twin, seed, folder):
     """A linear classifier on every layer of the real network, and on raw pixels, for every task."""
     a = replace(spec.PRETRAINED, size=SIDE)
-    networks = {"pretrained": twin.network("frozen", a, weights="official", source=a), "random": twin.network("scratch", a, seed)}
-    table, files = [], [OFFICIAL]
+    model, table, files = twin.network("frozen", a, source=a), [], [OFFICIAL]
     for name in TRIED:
         task = targets.target(name, SIDE, seed)
         files += [file for file in task.files if file not in files]
-        tried = {("pixels", "pixels"): [_pixels(images) for images in (task.train_images, task.test_images)]}
-        for who, model in networks.items():
-            found = [twin.features(model, images, LAYERS) for images in (task.train_images, task.test_images)]
-            tried |= {(who, layer): [values[layer] for values in found] for layer in LAYERS}
-        for (who, layer), (train, test) in tried.items():
-            right = measure.accuracy(train, task.train_labels, test, task.test_labels)
-            table.append({"task": name, "features": who, "layer": layer, "dimensions": train.shape[1], "test_accuracy": right})
-        print(name, {row["layer"]: round(row["test_accuracy"], 3) for row in table if row["task"] == name and row["features"] != "random"}, flush=True)
-    last = {row["task"]: row["test_accuracy"] for row in table if row["features"] == "pretrained" and row["layer"] == LAYERS[-1]}
+        left, right = (twin.features(model, images, LAYERS) | {"pixels": _pixels(images)} for images in (task.train_images, task.test_images))
+        for layer in left:
+            found = measure.accuracy(left[layer], task.train_labels, right[layer], task.test_labels)
+            table.append({"task": name, "layer": layer, "dimensions": left[layer].shape[1], "test_accuracy": found})
+        print(name, {row["layer"]: round(row["test_accuracy"], 3) for row in table if row["task"] == name}, flush=True)
+    last = {row["task"]: row["test_accuracy"] for row in table if row["layer"] == LAYERS[-1]}
     return {"files": tuple(files), "metrics": last, "table": table}
 
 

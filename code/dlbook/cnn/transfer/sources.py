@@ -10,6 +10,7 @@ from dlbook.train.settings import Training
 
 LEFT_OUT = ("cat", "dog")  # the target task tells these apart: the source must not know them
 BASE = replace(mobilenet.SMALL, widths=(32, 64, 64, 128, 128), strides=(2, 1, 1, 2, 1), stem_stride=1, size=16, channels=3, num_classes=8, scaling="signed")
+EACH = 500  # images of every class, of which a source learns from a share
 THINNED = 2  # only every second pixel of 32 x 32 is kept, so that dozens of networks can be taught in minutes
 TRAINING = Training(epochs=3, batch_size=64, learning_rate=4e-3, mirror=True)
 
@@ -66,7 +67,7 @@ def lessons(things, source, seed):
     rng = np.random.default_rng([seed, 5])
     known = [number for number, name in enumerate(things.names) if name not in LEFT_OUT]
     chosen = np.sort(rng.permutation(known)[:source.classes])
-    train = np.concatenate([_share(rng, things.train_labels == number, source.images) for number in chosen])
+    train = np.concatenate([_some(rng, things.train_labels == number, round(source.images * EACH)) for number in chosen])
     test = np.flatnonzero(np.isin(things.test_labels, chosen))
     number = {int(old): new for new, old in enumerate(chosen)}
     relabelled = lambda labels: np.array([number[int(label)] for label in labels])
@@ -74,10 +75,9 @@ def lessons(things, source, seed):
                     things.test_images[test], relabelled(things.test_labels[test]), things.files, tuple(things.names[i] for i in chosen))
 
 
-def _share(rng, mask, share):
-    """A random share of the places where a mask is set."""
-    places = rng.permutation(np.flatnonzero(mask))
-    return np.sort(places[:max(1, round(share * len(places)))])
+def _some(rng, mask, count):
+    """So many of the places where a mask is set, at random."""
+    return np.sort(rng.permutation(np.flatnonzero(mask))[:max(1, count)])
 
 
 def taught(source, things, seed):
@@ -98,5 +98,5 @@ def taught(source, things, seed):
     if not source.epochs:
         return network, {}
     # As many steps, whatever the number of images: a factor is changed alone.
-    epochs = round(source.epochs * len(things.train_images) * 0.8 / len(images.train_images))
+    epochs = round(source.epochs * BASE.num_classes * EACH / len(images.train_images))
     return network, with_torch.fit(network, images, replace(TRAINING, epochs=epochs), seed, progress=False)
