@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from dlbook import data, runs
-from dlbook.cnn.transfer import measure, sources, spec, targets
+from dlbook.cnn.transfer import measure, sources, spec, targets, ways
 
-WAYS = tuple(spec.WAYS)
+WAYS = ("scratch", "pretrained")
 TASKS = (*WAYS, "layers", "sources", "features")
 OFFICIAL = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
 CATS, DOGS = slice(281, 286), slice(151, 269)  # ImageNet's classes of house cats and of dogs
@@ -37,17 +37,20 @@ def run(framework, seed, folder, task):
 
 
 def way(twin, name, seed):
-    """Train one network to tell cats from dogs: `files`, `metrics`, `history` (one value an epoch)."""
+    """Train networks to tell cats from dogs.
+
+    Returns:
+        dict of `files`, `metrics`, `history` (one value an epoch, of the last network) and, pretrained, `frozen`, the history before fine-tuning.
+    """
     pets = data.pets("full")
     train, test = part(pets, ~pets.test), part(pets, pets.test)
-    model = twin.network(name, seed=seed)
-    history = twin.fit(model, *train, spec.SETTINGS[name], seed, test)
-    return {
-        "files": pets.files + ((OFFICIAL,) if name != "scratch" else ()),
-        "metrics": {"test_accuracy": history["val_accuracy"][-1], "test_loss": history["val_loss"][-1],
-                    "train_images": len(train[0]), "test_images": len(test[0])},
-        "history": history,
-    }
+    counts = {"train_images": len(train[0]), "test_images": len(test[0])}
+    if name == "scratch":
+        _, history = ways.scratch(twin, *train, test, seed=seed)
+        return {"files": pets.files, "metrics": {"scratch_accuracy": history["val_accuracy"][-1], **counts}, "history": history}
+    _, found = ways.train(twin, *train, test, seed=seed)
+    reached = {f"{which}_accuracy": history["val_accuracy"][-1] for which, history in found.items()}
+    return {"files": (*pets.files, OFFICIAL), "metrics": reached | counts, "history": found["tuned"], "frozen": found["frozen"]}
 
 
 def part(pets, chosen):

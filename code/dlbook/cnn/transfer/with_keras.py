@@ -9,7 +9,8 @@ from dlbook.train import with_keras as train
 from dlbook.train.batches import half_cosine, order
 from dlbook.train.progress import Progress
 
-__all__ = ["features", "fit", "network", "predict", "weights_of"]
+__all__ = ["features", "fit", "network", "predict", "unfreeze",
+           "weights_of"]
 predict, weights_of = mobilenet.predict, mobilenet.weights_of
 
 
@@ -18,7 +19,7 @@ def network(way, a=spec.TARGET, seed=0, weights="official", source=spec.PRETRAIN
     """A MobileNet to be trained for a new task.
 
     Args:
-        way: `scratch`, `frozen` or `tuned`.
+        way: `scratch` or `frozen`.
         a: mobilenet.spec.Architecture of the new network.
         seed: fresh weights; the PyTorch twin starts from the same.
         weights: of the source network, as for `mobilenet`; not used from scratch.
@@ -40,6 +41,17 @@ def network(way, a=spec.TARGET, seed=0, weights="official", source=spec.PRETRAIN
     for layer in model.layers:
         layer.trainable = way != "frozen" or layer.name == spec.HEAD
     return model
+
+
+def unfreeze(model):
+    """Let all weights of a frozen network be trained; its batch norms go on keeping their statistics.
+
+    Args:
+        model: from `network`, changed in place.
+    """
+    for layer in model.layers:
+        layer.trainable = True
+    model.transfer_step = None  # it was compiled for the head alone
 
 
 def features(model, images, layers, batch_size=64):
