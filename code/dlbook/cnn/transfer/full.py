@@ -47,7 +47,7 @@ def way(twin, name, seed):
     counts = {"train_images": len(train[0]), "test_images": len(test[0])}
     if name == "scratch":
         _, history = ways.scratch(twin, *train, test, seed=seed)
-        return {"files": pets.files, "metrics": {"scratch_accuracy": history["val_accuracy"][-1], **counts}, "history": history}
+        return {"files": pets.files, "metrics": {"test_accuracy": history["val_accuracy"][-1], **counts}, "history": history}
     _, found = ways.train(twin, *train, test, seed=seed)
     reached = {f"{which}_accuracy": history["val_accuracy"][-1] for which, history in found.items()}
     return {"files": (*pets.files, OFFICIAL), "metrics": reached | counts, "history": found["tuned"], "frozen": found["frozen"]}
