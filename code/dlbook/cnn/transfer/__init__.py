@@ -1,0 +1,1 @@
+"""Transfer: what a network has learnt for one task, used for another."""
