@@ -25,9 +25,9 @@ class Training:
         decay: share of the learning rate by which every weight shrinks a step.
         smallest: share of a photo's shorter side that a piece has at least.
     """
-    epochs: int = 16
+    epochs: int = 5
     batch_size: int = 32
-    learning_rate: float = 3e-4
+    learning_rate: float = 4e-4
     decay: float = 0.01
     smallest: float = 0.6
 

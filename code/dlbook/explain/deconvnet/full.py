@@ -12,6 +12,7 @@ SIZE = 224  # pixels
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")
 UNITS = 6  # a layer
 TILE = 112  # pixels, on the sheet
+CONTRAST = 0.99  # share of the values between black and white
 NETWORK = "vgg19/vgg19_conv_notop.npz"
 
 
@@ -39,7 +40,7 @@ def run(framework, seed, folder):
             place = tuple(seen.places[0].tolist())
             window = spec.window(network.a, layer, place, (SIZE, SIZE))
             found[layer].append({"unit": unit, "photo": PHOTOS[number], "place": place, "window": window, "activation": float(seen.activations[0])})
-            tiles.append((cut(photos[number], window), cut(spec.picture(seen.pixels[0]), window)))
+            tiles.append((cut(photos[number], window), cut(spec.picture(seen.pixels[0], CONTRAST), window)))
     folder.mkdir(parents=True, exist_ok=True)
     images.save(sheet(tiles), folder / "units.jpg")
     return {"files": [NETWORK], "metrics": {f"widest_{layer}": max(w[2] - w[0] for w in (f["window"] for f in found[layer])) for layer in LAYERS},

@@ -141,15 +141,15 @@ def window(a, layer, place, size):
     return (*np.maximum(low, 0).tolist(), *np.minimum(high, size).tolist())
 
 
-def picture(pixels, strength=1.0):
+def picture(pixels, share=1.0):
     """What was traced back, to be looked at: grey where nothing is.
 
     Args:
         pixels: (H, W, C).
-        strength: of the contrast; 1: the largest value becomes black or white.
+        share: of the values that are not 0, how many lie between black and white; 1: all, less: a stronger contrast.
 
     Returns:
         (H, W, C) in [0, 1].
     """
-    largest = np.abs(pixels).max()
-    return np.full(pixels.shape, 0.5) if not largest else np.clip(0.5 + 0.5 * strength * pixels / largest, 0, 1)
+    sizes = np.abs(pixels[pixels != 0])
+    return np.full(pixels.shape, 0.5) if not sizes.size else np.clip(0.5 + 0.5 * pixels / np.quantile(sizes, share), 0, 1)

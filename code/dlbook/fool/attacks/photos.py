@@ -11,10 +11,10 @@ from dlbook.style import images as pictures
 
 SIZE = 224
 PHOTOS = ("cat", "coffee", "rocket", "astronaut")
-LEVELS = (0, 0.25, 0.5, 1, 2, 4, 8)  # largest change of a pixel, of 255 grey levels
+LEVELS = (0, 0.5, 1, 2, 4)  # largest change of a pixel, of 255 grey levels
 SHOWN = 2  # grey levels, of the pictures that are kept
 TARGET = "toaster"
-PETS = 200
+PETS = 80
 CATS, DOGS = range(281, 286), range(151, 269)  # ImageNet's classes of house cats, and of dogs
 STEPS = 10
 WEIGHTS = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
