@@ -14,8 +14,8 @@ from dlbook.explain.maps import spec
 LAYER = "relu5_1"
 MOBILENET = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
 MOBILENET_LAYER = {"torch": "block13", "keras": "block13_pointwise_relu"}
-PHOTOS = 100  # with a box around the head
-OCCLUDED = 25  # of them
+PHOTOS = 60  # with a box around the head
+OCCLUDED = 20  # of them
 SIDE, STRIDE = 24, 12  # pixels, of the square that covers
 
 

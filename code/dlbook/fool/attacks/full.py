@@ -9,7 +9,7 @@ from dlbook.fool.attacks import measure, spec
 
 TASKS = ("standard", "robust", "imagenet")
 SYSTEM = "fool/attacks"
-TAUGHT = 20_000  # of MNIST's training images: every step against attacks costs six times as much as one without
+TAUGHT = 10_000  # of MNIST's training images: every step against attacks costs six times as much as one without
 TESTED = 500  # of its test images; a share of 0.9 is then known to about 0.013
 STEPS, RESTARTS = 20, 2  # of the attack that measures: more than of the one trained against
 SHIPPED = ("torch", 0)
