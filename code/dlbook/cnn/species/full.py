@@ -15,7 +15,7 @@ def run(framework, seed, folder):
 
     Args:
         framework: `torch`; both twins load its weights.
-        seed: of the last layer, pieces of photos, order of the batches.
+        seed: of the pieces of photos and the order of the batches.
         folder: where the weights of the shipped run are written.
 
     Returns:
@@ -46,6 +46,6 @@ def run(framework, seed, folder):
 
 
 def begun(twin, seed):
-    """Starting weights: the shipped convolutions, and a last layer drawn from the seed; dict of name to array."""
+    """Starting weights: the shipped convolutions, and a last layer of zeros, since the maps hold large numbers; dict of name to array."""
     drawn = twin.weights_of(twin.vgg(spec.NETWORK, seed))
-    return drawn | runs.load_weights(runs.checkpoint(*BEGIN))
+    return drawn | {"logits.weight": 0 * drawn["logits.weight"]} | runs.load_weights(runs.checkpoint(*BEGIN))

@@ -26,7 +26,7 @@ def fit(model, photos, labels, held_out, training=spec.TRAINING, seed=0, change=
     Returns:
         dict of `loss`, `accuracy`, `val_loss`, `val_accuracy`: one float an epoch.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=training.decay)
+    optimizer = torch.optim.AdamW(_learning(model, training.kept), weight_decay=training.decay)
     total, step, history = training.epochs * -(-len(photos) // training.batch_size), 0, {}
     test = vgg.to_inputs(model, held_out[0]), torch.as_tensor(held_out[1])
     targets, rng = torch.as_tensor(labels), np.random.default_rng([seed, 1])
@@ -49,6 +49,14 @@ def fit(model, photos, labels, held_out, training=spec.TRAINING, seed=0, change=
             _note(history, loss=np.mean(losses).item(), accuracy=hits / len(photos), **_measured(model, *test))
             bar.step(f"loss {history['loss'][-1]:.3f}, accuracy {history['val_accuracy'][-1]:.3f}")
     return history
+
+
+def _learning(model, kept):
+    """The parameters that learn; those of the first convolutions do not."""
+    convolutions = [layer for layer in model.children() if isinstance(layer, torch.nn.Conv2d)]
+    for layer in convolutions[:kept]:
+        layer.requires_grad_(False)
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def _measured(model, inputs, labels):

@@ -20,7 +20,7 @@ def run(framework, seed, folder):
 
     Args:
         framework: `torch`; see `cnn/species`.
-        seed: of the last layer, pieces, order and marks.
+        seed: of pieces, order and marks.
         folder: nothing is written but the record.
 
     Returns:
