@@ -318,6 +318,36 @@ def test_pieces_of_photos():
     assert np.array_equal(np.round(species_spec.middle(image, 30) * 255), image[:, 5:35])
 
 
+def test_the_first_convolutions_stay():
+    from dlbook.cnn.species import with_torch as learner
+
+    a = replace(SMALL, size=16, num_classes=2)
+    net, photos, labels = network("torch", a, dtype="float32"), list(RNG.integers(0, 256, (8, 20, 24, 3), dtype=np.uint8)), np.arange(8) % 2
+    before = vgg_torch.weights_of(net)
+    how = species_spec.Training(epochs=2, batch_size=4, kept=2)
+    history = learner.fit(net, photos, labels, (IMAGES[:2, :16, :16].astype("float32"), labels[:2]), how, progress=False)
+    same = {name for name, value in vgg_torch.weights_of(net).items() if np.array_equal(value, before[name])}
+    assert same == {f"conv1_{k}.{part}" for k in (1, 2) for part in ("weight", "bias")} and len(history["val_accuracy"]) == 2
+
+
+def test_boxes_and_pointing():
+    from dlbook.explain.maps import full
+
+    assert full.boxed((100, 160), (10, 40, 60, 90)) == pytest.approx((0.1, 0.1, 0.6, 0.6))
+    assert full.boxed((100, 160), (10, 0, 60, 40)) is None  # most of it is left of the square in the middle
+    heat = np.zeros((2, 96, 96))
+    heat[0, 20:40, 20:40], heat[1, 80:90, 80:90] = 1, 1
+    assert full.pointing(heat, [(0.1, 0.1, 0.6, 0.6)] * 2) == [0.5, 0.5]
+
+
+def test_the_strongest_units():
+    seen = RNG.random((2, 5, 5, 4)) * 0.1
+    seen[1, 2, 3, 2], seen[0, 1, 1, 0] = 9.0, 5.0
+    from dlbook.explain.deconvnet import full
+
+    assert full.strongest(seen, 2) == [(2, 1), (0, 0)]
+
+
 @pytest.mark.parametrize("modules", [DECONVNET, MAPS, DREAM])
 def test_twins_have_the_same_names_and_signatures(modules):
     public = [{name: inspect.signature(one) for name, one in vars(module).items()
