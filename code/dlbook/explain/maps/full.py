@@ -14,8 +14,9 @@ from dlbook.explain.maps import spec
 LAYER = "relu5_1"
 MOBILENET = "mobilenet_v1_075_224/mobilenet_v1_0.75_224.npz"
 MOBILENET_LAYER = {"torch": "block13", "keras": "block13_pointwise_relu"}
-PHOTOS = 60  # with a box around the head
-OCCLUDED = 20  # of them
+PHOTOS = 40  # with a box around the head
+OCCLUDED = 10  # of them
+DRAWN = (0, 1, 2, 4, 10)  # layers whose weights are drawn anew, from the last one down; the network has 10
 SIDE, STRIDE = 24, 12  # pixels, of the square that covers
 
 
@@ -28,7 +29,7 @@ def run(framework, seed, folder):
         folder: nothing is written but the record.
 
     Returns:
-        dict of `files`, `metrics`, `history` (similarity to the whole network's maps, a value for each number of layers drawn anew),
+        dict of `files`, `metrics`, `history` (similarity to the whole network's maps, a value for each of `DRAWN`),
         `pointed`: for each kind of map the mean share of it in the head's box and how often its peak is there, beside the box's share
         of the image.
     """
@@ -38,7 +39,7 @@ def run(framework, seed, folder):
     images = np.stack([photo for photo in photos[species.SIZE]])
     whole = twin.gradcam(network, images, kinds, LAYER)
     others, history = [], {"gradcam": []}
-    for count in range(len(vgg.spec.steps(network.a)) - sum(layer == "M" for layer in network.a.layers) + 2):
+    for count in DRAWN:
         other = vgg.vgg(species.NETWORK, weights=spec.drawn_anew(vgg.weights_of(network), count, seed))
         others.append(twin.gradcam(other, images, kinds, LAYER))
         history["gradcam"].append(float(np.mean([spec.similarity(a, b) for a, b in zip(whole, others[-1])])))
@@ -54,7 +55,7 @@ def run(framework, seed, folder):
         "MobileNet, Grad-CAM": pointing(seen, boxes),
     }
     return {"files": [FILE, MOBILENET], "metrics": {"in_box": pointed["our network, Grad-CAM"][0], "hits": pointed["our network, Grad-CAM"][1]},
-            "history": history, "pointed": pointed, "photos": len(images), "occluded": OCCLUDED}
+            "history": history, "pointed": pointed, "photos": len(images), "drawn": DRAWN, "occluded": OCCLUDED}
 
 
 def heads(count=PHOTOS):
