@@ -1,4 +1,4 @@
-"""Cat or dog: a small VGG whose convolutions begin as those that learnt to see as VGG19 does, trained further on photos of pets."""
+"""Cat or dog: a small VGG whose convolutions have learnt to see as VGG19 does, and whose last layer has learnt from photos of pets."""
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ NETWORK = vgg.Architecture(features.LAYERS, hidden=(), classifier_pool=1, size=S
 
 @dataclass(frozen=True)
 class Training:
-    """How the network is trained, with Adam and a learning rate that falls along a half cosine.
+    """How such a network is trained further, with Adam and a learning rate that falls along a half cosine.
 
     Args:
         epochs: passes over the photos.
