@@ -1,0 +1,1 @@
+"""A deconvolutional network: what a unit reacted to, traced back to the pixels."""
