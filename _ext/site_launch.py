@@ -153,11 +153,12 @@ def sizing(record):
     """
     from site_course import table
 
-    rows = [(None, [str(load["students"]), f"{load['first_output']:.0f} s", f"{load['finished']:.0f} s", f"{load['megabytes']:,.0f} MB"])
-            for load in record["loads"]]
+    loads = [("", load) for load in record["loads"]] + [(", without what the hub sets", load) for load in record.get("before", {}).get("loads", ())]
+    rows = [(None, [f"{load['students']}{how}", f"{load['course']:.0f} s", f"{load['first_output']:.0f} s", f"{load['finished']:.0f} s",
+                    f"{load['megabytes']:,.0f} MB"]) for how, load in loads]
     about = (f"Measured on {record['machine']['cores']} cores ({record['machine']['processor']}), {record['date'][:10]}, "
              f"with {record['chapter']}; commit {record['commit'][:7]}.")
-    head = ["students at once", "click to first output", "click to the chapter's end", "memory a student"]
+    head = ["students at once", "click to open chapter", "click to first output", "click to the chapter's end", "memory a student"]
     return table(head, rows, "Load of a classroom hub") + f'<p class="dlbook-note">{escape(about)}</p>'
 
 

@@ -192,9 +192,20 @@ def main(arguments=None):
     for count in options.students:
         loads.append(measure(count, options.chapter, options.before))
         print(json.dumps(loads[-1]), flush=True)
-    for path in [RECORD] * options.record + [options.json] * bool(options.json):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record(options, loads), indent=1) + "\n")
+    found = record(options, loads)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    if options.record:
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        RECORD.write_text(json.dumps(kept(found, options.before), indent=1) + "\n")
+
+
+def kept(found, before):
+    """What the record holds from now on: the new measurement, and the other kind's as it was."""
+    last = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
+    if before:
+        return last | {"before": {key: found[key] for key in ("command", "commit", "date", "loads")}}
+    return found | {key: last[key] for key in ("before",) if key in last}
 
 
 if __name__ == "__main__":

@@ -208,10 +208,11 @@ def test_the_form_says_what_is_no_address(form, typed):
 
 
 def test_the_sizing_table_shows_what_was_measured():
-    load = {"students": 8, "first_output": 31.4, "finished": 200.6, "megabytes": 1312.2}
-    about = {"machine": {"cores": 2, "processor": "AMD"}, "date": "2026-01-02T00:00:00Z", "chapter": "digits", "commit": "abcdef0123", "loads": [load]}
+    load = {"students": 8, "course": 20.2, "first_output": 31.4, "finished": 200.6, "megabytes": 1312.2}
+    about = {"machine": {"cores": 2, "processor": "AMD"}, "date": "2026-01-02T00:00:00Z", "chapter": "digits", "commit": "abcdef0123", "loads": [load],
+             "before": {"loads": [load | {"students": 4}]}}
     html = site_launch.sizing(json.loads(json.dumps(about)))
-    for words in ("<th scope=\"row\">8</th>", "31 s", "201 s", "1,312 MB", "2 cores (AMD), 2026-01-02", "commit abcdef0"):
+    for words in ("<th scope=\"row\">8</th>", ">4, without what the hub sets</th>", "20 s", "31 s", "201 s", "1,312 MB", "2 cores (AMD), 2026-01-02", "commit abcdef0"):
         assert words in html
 
 
