@@ -185,7 +185,7 @@ def main(arguments=None):
     parser.add_argument("--students", type=students, nargs="+", default=[1, 4, 8], help="how many at once, one measurement each (default: 1 4 8)")
     parser.add_argument("--chapter", default="digits", help="name of the chapter (default: digits)")
     parser.add_argument("--before", action="store_true", help="leave out what the hub sets to save time and memory")
-    parser.add_argument("--record", action="store_true", help=f"write {RECORD.relative_to(ROOT)} for the sizing table of the page Launch")
+    parser.add_argument("--record", action="store_true", help="write runs/hub/load.json for the sizing table of the page Launch")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     options = parser.parse_args(arguments)
     loads = []
