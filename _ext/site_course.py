@@ -49,6 +49,11 @@ class Course:
         """The chapters that make a system runnable."""
         return [c for c in self.chapters if system in c.covers]
 
+    def page_of(self, system):
+        """The document that makes a system runnable: its first chapter, or the page that systems.yml names; None where there is none."""
+        found = next((group["systems"][system] for group in self.groups if system in group["systems"]), {})
+        return next((c.docname for c in self.covering(system)), found.get("page"))
+
 
 def toc_files(toc):
     """Every file named in a table of contents, in reading order."""
@@ -151,13 +156,13 @@ def map_card(group, course, link):
     """One group of systems on the landing page: the runnable ones as links, the others by name."""
     items = []
     for key, system in group["systems"].items():
-        chapters = course.covering(key)
+        page = course.page_of(key)
         name = escape(system["name"])
-        if chapters:
-            items.append(f'<li class="ready"><a href="{link(chapters[0].docname)}">{name}</a></li>')
+        if page:
+            items.append(f'<li class="ready"><a href="{link(page)}">{name}</a></li>')
         else:
             items.append(f"<li>{name}</li>")
-    ready = sum(bool(course.covering(key)) for key in group["systems"])
+    ready = sum(bool(course.page_of(key)) for key in group["systems"])
     return (f'<section class="dlbook-card"><h3>{escape(group["title"])}</h3>'
             f'\n<p>{ready} of {len(items)} runnable</p>\n<ul>' + "\n".join(items) + "</ul></section>\n")
 
@@ -183,9 +188,14 @@ def _row(key, cells):
 
 def coverage_table(group, course, link):
     """One group of systems: id, name, slides, and the chapters that run it."""
-    rows = [(key.lower(), [key, escape(s["name"]), escape(s["slides"]), chapter_links(course.covering(key), link) or "planned"])
+    rows = [(key.lower(), [key, escape(s["name"]), escape(s["slides"]), chapter_links(course.covering(key), link) or _page_link(course.page_of(key), link)])
             for key, s in group["systems"].items()]
     return table(["id", "system", "slides", "chapter"], rows, f"Systems of {group['title']}")
+
+
+def _page_link(page, link):
+    """A page that is no chapter, by its name, or that there is none yet."""
+    return f'<a href="{link(page)}">{escape(page.rpartition("/")[2].title())}</a>' if page else "planned"
 
 
 def deck_list(course):
@@ -198,7 +208,7 @@ def deck_list(course):
 def coverage_sum(course):
     """One sentence on how much of the course is runnable."""
     systems = [key for group in course.groups for key in group["systems"]]
-    ready = sum(bool(course.covering(key)) for key in systems)
+    ready = sum(bool(course.page_of(key)) for key in systems)
     return f"<p>{ready} of {len(systems)} systems are runnable today.</p>"
 
 
