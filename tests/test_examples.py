@@ -81,7 +81,10 @@ def test_edges_know_their_direction():
 
 def test_patterns_do_not_hang_on_brightness():
     images = np.round(255 * batch("float32")[0][..., 0] * 0.4).astype(np.float32) / 255
-    assert np.allclose(handcrafted.patterns(images), handcrafted.patterns(images + np.float32(50 / 255)))
+    brighter = images + np.float32(50 / 255)
+    # A neighbour on a diagonal is a mixture of four pixels; where it equals the pixel itself, rounding decides.
+    assert np.allclose(handcrafted.patterns(images), handcrafted.patterns(brighter), atol=0.03)
+    assert not np.allclose(handcrafted.colours(images), handcrafted.colours(brighter), atol=0.03)
     assert np.allclose(handcrafted.patterns(images).sum(axis=1), 1)
 
 
