@@ -280,6 +280,9 @@ def test_an_edit_survives_and_the_update_arrives(page, school):
     assert (book / "news.md").is_file()
     assert "second edition" in now.cells[0].source and any("# my own remark" in cell.source for cell in now.cells)
     lab.locator(".jp-RenderedMarkdown h1", has_text="second edition").first.wait_for()
+    # The chapters' sources open as notebooks too.
+    lab.goto(re.sub(r"/lab/tree/.*", "/lab/tree/dlbook/chapters/digits.md", lab.url))
+    lab.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for()
 
 
 def hub_process(school):

@@ -318,7 +318,7 @@ def test_binder_has_the_courses_environment_but_for_its_tests():
     main, binder = (yaml.safe_load((folder / "environment.yml").read_text()) for folder in (ROOT, BINDER))
     assert {name: main[name] for name in ("name", "channels")} == {name: binder[name] for name in ("name", "channels")}
     assert main["dependencies"][:-1] == binder["dependencies"][:-1]
-    assert main["dependencies"][-1]["pip"] == ["--constraint constraints.txt", "--editable .[cpu,book,lab,test]"]
+    assert main["dependencies"][-1]["pip"] == ["--constraint constraints.txt", "--editable .[cpu,book,hub,lab,test]"]
     assert binder["dependencies"][-1]["pip"] == ["--constraint ../constraints.txt", "--editable ..[cpu,book,lab]"]
 
 
