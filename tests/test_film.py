@@ -85,21 +85,6 @@ def test_what_cannot_be_shown_is_said(films, options, words):
 
 # ---------------------------------------------------------------- how they run
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium; without one the tests are skipped here and fail in CI."""
-    path = site_checks.find_browser()
-    if not path:
-        message = "no Chromium on this machine, so the films are not played; install it: apt-get install chromium"
-        pytest.fail(message, pytrace=False) if site_checks.in_ci() else pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = site_checks.Chromium(playwright, path)
-        yield running
-        running.close()
-
-
 @pytest.fixture
 def page(browser, shown):
     """A phone's page with nothing but the films, and no scripts of its own."""

@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, urlsplit
 import nbformat
 import psutil
 import pytest
-import site_checks
 from benchmarks import hub as hubs
 from dlbook.publish import compare
 from dlbook.publish.text import Tolerance
@@ -120,20 +119,6 @@ def school(teacher):
         running = Class(address, process, environment, teacher, accounts)
         yield running
     running.forget()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium; without one the tests are skipped here and fail in CI."""
-    path = site_checks.find_browser()
-    if not path:
-        message = "no Chromium on this machine, so no button is pressed; install it: apt-get install chromium"
-        pytest.fail(message, pytrace=False) if site_checks.in_ci() else pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright:
-        running = site_checks.Chromium(playwright, path)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -155,20 +155,13 @@ def test_an_address_that_is_none_changes_nothing(house, given, words):
 # ---------------------------------------------------------------- the form
 
 @pytest.fixture(scope="module")
-def form(tmp_path_factory):
-    """The form alone, in a browser, on a page of a site whose repository is set."""
-    path = site_checks.find_browser()
-    if not path:
-        message = "no Chromium on this machine, so the form is not filled in; install it: apt-get install chromium"
-        pytest.fail(message, pytrace=False) if site_checks.in_ci() else pytest.skip(message)
+def form(browser, tmp_path_factory):
+    """The form alone on a page of a site whose repository is set: the browser and the page's address."""
     listed = [type("Chapter", (), {"name": name, "title": name.title(), "docname": f"book/{name}"}) for name in ("digits", "a<b")]
     folder = tmp_path_factory.mktemp("form")
     (folder / "page.html").write_text(f"<!DOCTYPE html><title>x</title>{site_launch.form(SET, listed)}")
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright, site_checks.served(folder, tmp_path_factory.mktemp("root")) as base:
-        running = site_checks.Chromium(playwright, path)
-        yield lambda: running.new_page(), f"{base}page.html"
-        running.close()
+    with site_checks.served(folder, tmp_path_factory.mktemp("root")) as base:
+        yield browser, f"{base}page.html"
 
 
 @pytest.mark.browser
@@ -180,8 +173,8 @@ def form(tmp_path_factory):
     ("http://localhost:8888/lab/tree/a", "http://localhost:8888"), ("https://x.edu/jupyter/lab", "https://x.edu/jupyter"),
 ])
 def test_the_form_makes_links_out_of_a_sessions_address(form, typed, base):
-    open_page, address_of_page = form
-    page = open_page()
+    browser, address_of_page = form
+    page = browser.new_page()
     page.goto(f"{address_of_page}?chapter=a<b")
     page.fill("input", typed)
     page.click("button")
@@ -198,8 +191,8 @@ def test_the_form_makes_links_out_of_a_sessions_address(form, typed, base):
 @pytest.mark.browser
 @pytest.mark.parametrize("typed", ["", "   ", "digits", "ftp://hub.edu/lab", "https://", "javascript:alert(1)"])
 def test_the_form_says_what_is_no_address(form, typed):
-    open_page, address_of_page = form
-    page = open_page()
+    browser, address_of_page = form
+    page = browser.new_page()
     page.goto(address_of_page)
     page.fill("input", typed)
     page.click("button")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import site_checks
-from site_checks import BROWSER_GATES, STATIC_GATES, Tab, browser_faults, find_browser, in_ci, read_page, served
+from site_checks import BROWSER_GATES, STATIC_GATES, Tab, browser_faults, read_page, served
 
 pytestmark = pytest.mark.browser
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
@@ -31,20 +31,6 @@ def site():
 def pages(site):
     """Names of all pages."""
     return sorted(str(path.relative_to(site)) for path in site.rglob("*.html") if "_static" not in path.parts and "_sources" not in path.parts)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium; without one the tests are skipped here and fail in CI."""
-    path = find_browser()
-    if not path:
-        message = "no Chromium on this machine, so the site is not looked at; install it: apt-get install chromium"
-        pytest.fail(message, pytrace=False) if in_ci() else pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright:
-        running = site_checks.Chromium(playwright, path)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
