@@ -104,7 +104,8 @@ def shipped(twin, seed, folder):
     last = spec.layers(a)[-1]
     model, images = twin.mobilenet.mobilenet(a, weights="official"), spec.squares(pets.images, FEATURES)  # with its own head
     found = twin.features(model, images, (last,))[last]
-    cats, dogs = (twin.predict(model, images)[pets.test][:, kinds].sum(1) for kinds in (CATS, DOGS))
+    guesses = twin.predict(model, images[pets.test])
+    cats, dogs = (guesses[:, kinds].sum(1) for kinds in (CATS, DOGS))
     stored = measure.packed(found)
     arrays = stored | {"species": pets.species.astype(np.uint8), "breeds": pets.breeds.astype(np.uint8), "test": pets.test.astype(np.uint8)}
     folder.mkdir(parents=True, exist_ok=True)
