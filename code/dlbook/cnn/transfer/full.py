@@ -102,9 +102,10 @@ def shipped(twin, seed, folder):
     """What the real network's last block gives for every photo of a pet, kept in one byte each for the profile `quick`."""
     pets, a = data.pets("full"), replace(spec.PRETRAINED, size=FEATURES)
     last = spec.layers(a)[-1]
-    model, images = twin.network("frozen", a, source=a), spec.squares(pets.images, FEATURES)
+    model, images = twin.mobilenet.mobilenet(a, weights="official"), spec.squares(pets.images, FEATURES)  # with its own head
     found = twin.features(model, images, (last,))[last]
-    cats, dogs = (twin.predict(model, images)[pets.test][:, kinds].sum(1) for kinds in (CATS, DOGS))
+    guesses = twin.predict(model, images[pets.test])
+    cats, dogs = (guesses[:, kinds].sum(1) for kinds in (CATS, DOGS))
     stored = measure.packed(found)
     arrays = stored | {"species": pets.species.astype(np.uint8), "breeds": pets.breeds.astype(np.uint8), "test": pets.test.astype(np.uint8)}
     folder.mkdir(parents=True, exist_ok=True)
