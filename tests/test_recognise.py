@@ -2,6 +2,7 @@
 import inspect
 import io
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_full_run_of_crops_on_a_stand_in(monkeypatch):
 
 def upload(widget, content, name="photo.png"):
     counter = widget.children[1].children[0]
-    counter.value = ({"name": name, "type": "image/png", "size": len(content), "content": memoryview(content), "last_modified": 0},)
+    counter.value = ({"name": name, "type": "image/png", "size": len(content), "content": memoryview(content), "last_modified": datetime.now()},)
     return widget.children[1].children[1].value
 
 
