@@ -84,7 +84,9 @@ def drawing(points, moment, name):
                f'style="width: {WIDTH}px; max-width: 100%; background: white">'
                f'<image href="data:image/png;base64,{_surface(moment.field)}" width="{SIDE}" height="{SIDE}" preserveAspectRatio="none"/>'
                f"{_dots(*points)}{_curves(moment.losses)}</svg>")
-    key = (f'<span style="color: {style.BLUE}">blue: class 1</span>, <span style="color: {style.VERMILION}">red: class 0</span>; '
+    # Patches of colour, not coloured words, which would be pale to read.
+    patch = '<span style="display: inline-block; width: 0.8em; height: 0.8em; background: {}"></span>'
+    key = (f'{patch.format(style.BLUE)} blue: class 1, {patch.format(style.VERMILION)} red: class 0; '
            "below, the loss: training dark, test grey")
     return f'<figure style="margin: 0">{picture}<figcaption>{escape(words)}<br/><small>{key}</small></figcaption></figure>'
 
