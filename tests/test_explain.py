@@ -330,16 +330,6 @@ def test_the_first_convolutions_stay():
     assert same == {f"conv1_{k}.{part}" for k in (1, 2) for part in ("weight", "bias")} and len(history["val_accuracy"]) == 2
 
 
-def test_boxes_and_pointing():
-    from dlbook.explain.maps import full
-
-    assert full.boxed((100, 160), (10, 40, 60, 90)) == pytest.approx((0.1, 0.1, 0.6, 0.6))
-    assert full.boxed((100, 160), (10, 0, 60, 40)) is None  # most of it is left of the square in the middle
-    heat = np.zeros((2, 96, 96))
-    heat[0, 20:40, 20:40], heat[1, 80:90, 80:90] = 1, 1
-    assert full.pointing(heat, [(0.1, 0.1, 0.6, 0.6)] * 2) == [0.5, 0.5]
-
-
 def test_the_strongest_units():
     seen = RNG.random((2, 5, 5, 4)) * 0.1
     seen[1, 2, 3, 2], seen[0, 1, 1, 0] = 9.0, 5.0
