@@ -24,7 +24,7 @@ from dlbook.publish.text import Tolerance
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("benchmarks", "hub")]
 import start  # noqa: E402
-from students import Refused, Student, code_of  # noqa: E402
+from students import Student  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 GIT = ["git", "-c", "user.name=teacher", "-c", "user.email=teacher@example.org", "-c", "safe.directory=*"]
