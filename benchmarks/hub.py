@@ -117,8 +117,8 @@ class Memory(threading.Thread):
     def run(self):
         """Look until it is over."""
         while not self.over.wait(1):
-            for name in self.names:
-                self.most[name] = max(self.most[name], megabytes_of(name))
+            for name, held in megabytes_of(self.names).items():
+                self.most[name] = max(self.most[name], held)
 
 
 def one_student(address, name, repository, branch, chapter):

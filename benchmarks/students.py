@@ -164,17 +164,21 @@ def code_of(notebook):
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
 
 
-def megabytes_of(name):
-    """What all programs of a student hold, shared pages counted in shares (PSS), in 10^6 bytes; needs the right to look at them.
+def megabytes_of(names):
+    """What all programs of each student hold, shared pages counted in shares (PSS), in 10^6 bytes; needs the right to look at them.
 
     Args:
-        name: the student's.
+        names: the students'.
+
+    Returns:
+        dict of name to float.
     """
-    held = 0
+    held = dict.fromkeys(names, 0.0)
     for process in psutil.process_iter():
         try:
-            if process.environ().get("JUPYTERHUB_USER") == name:
-                held += process.memory_full_info().pss
+            name = process.environ().get("JUPYTERHUB_USER")
+            if name in held:
+                held[name] += process.memory_full_info().pss / 1e6
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    return held / 1e6
+    return held
