@@ -16,6 +16,7 @@ from test_data import at_hand  # noqa: E402
 from dlbook import data, runs  # noqa: E402  (profile.setup comes first)
 from dlbook.cnn.mobilenet import spec as mobilenet  # noqa: E402
 from dlbook.cnn.mobilenet import with_torch as networks  # noqa: E402
+from dlbook.cnn.resnet import spec as resnet  # noqa: E402
 from dlbook.cnn.transfer import full, measure, sources, spec, targets, ways, with_keras, with_torch  # noqa: E402
 from dlbook.parity import compare  # noqa: E402
 
@@ -159,16 +160,50 @@ def test_few_labels():
         measure.linear(np.ones((3, 2)), np.zeros(3))
 
 
+def _things(each=600):
+    """Noise with the labels of CIFAR-10, the red of an image being the number of its class."""
+    rng = np.random.default_rng(0)
+    labels, truth = np.arange(10).repeat(each), np.arange(10).repeat(4)
+    images = [rng.random((len(some), 32, 32, 3), np.float32) for some in (labels, truth)]
+    for pictures, some in zip(images, (labels, truth)):
+        pictures[..., 0] = some[:, None, None] / 10
+    return data.Labelled("x", "y", images[0], labels, images[1], truth, (), data.cifar.NAMES)
+
+
 def test_sources_leave_cats_and_dogs_out():
-    names = data.cifar.NAMES
-    labels = np.arange(10).repeat(600)
-    things = data.Labelled("x", "y", np.zeros((6000, 32, 32, 3), np.float32), labels, np.zeros((10, 32, 32, 3), np.float32), np.arange(10), (), names)
+    things = _things()
     whole = sources.lessons(things, sources.SOURCES[0], 0)
-    assert len(whole.names) == 8 and not set(whole.names) & set(sources.LEFT_OUT) and len(whole.train_images) == 8 * sources.EACH
+    assert len(whole.names) == 8 and not set(whole.names) & set(sources.LEFT_OUT) and len(whole.train_images) == 8 * 600
     two = next(source for source in sources.SOURCES if (source.factor, source.value) == ("classes", 2))
     assert len(sources.lessons(things, two, 0).names) == 2 and set(sources.lessons(things, two, 1).train_labels) == {0, 1}
     for source in sources.SOURCES:
-        assert mobilenet.table(replace(source.a, num_classes=source.classes))
+        rows = resnet.table(replace(source.a, num_classes=source.classes))
+        features = next(row for row in rows if row.name == sources.LAYER).shape
+        assert features == ((source.a.widths[-1],)) and (source.factor == "width") == (features != (64,))
+    for some in (whole, sources.pets(things, 50, 0)):
+        for pictures, labels in ((some.train_images, some.train_labels), (some.test_images, some.test_labels)):
+            assert [some.names[label] for label in labels] == [things.names[round(red * 10)] for red in pictures[:, 0, 0, 0]]
+    assert len(some.train_images) == 100 and some.names == sources.LEFT_OUT
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_source_is_taught_and_borrowed_from(name, monkeypatch):
+    """A source learns which red is which, in as many steps from fewer images; its features tell cats from dogs, which it never saw."""
+    twin, things = TWINS[name], _things(60)
+    monkeypatch.setattr(sources, "EACH", 60)
+    monkeypatch.setattr(sources, "LABELS", (5, 30))
+    monkeypatch.setattr(sources, "BASE", replace(sources.BASE, widths=(4, 8, 8)))
+    drawn, learnt = (replace(sources.SOURCES[0], a=sources.BASE, epochs=epochs) for epochs in (0, 2))
+    fresh, history = sources.taught(twin.resnet, drawn, things, 0)
+    again, _ = sources.taught(twin.resnet, drawn, things, 0)
+    assert history == {} and compare.worst(*(twin.weights_of(one) for one in (fresh, again)))[1] == 0
+    network, history = sources.taught(twin.resnet, learnt, things, 0)
+    assert len(history["loss"]) == 2 and history["loss"][1] < history["loss"][0]
+    few = sources.taught(twin.resnet, replace(learnt, images=0.5), things, 0)[1]
+    assert len(few["loss"]) == 4, "half of the images, as many steps"
+    table = sources.tuning(twin.resnet, twin.features, network, things, 0)
+    assert [row["labels"] for row in table] == [5, 30] and all(0 <= row[way] <= 1 for row in table for way in ("frozen", "tuned", "scratch"))
+    assert table[1]["frozen"] > 0.9, "the red of cats and of dogs is carried by features of other things"
 
 
 def test_targets_refuse_and_read_what_is_embedded():

@@ -81,21 +81,22 @@ def _pixels(images):
 
 
 def taught(twin, seed, folder):
-    """Source networks of many kinds, and what their features are worth for other tasks."""
+    """Source networks of many kinds, and what their features are worth for other tasks; and the base network, fine-tuned."""
     things, table = data.things("full"), []
     tasks = [targets.target(name, sources.BASE.size, seed) for name in SMALL]
     for source in sources.SOURCES:
-        network, history = sources.taught(source, things, seed)
-        last = spec.layers(source.a)[-1]
+        network, history = sources.taught(twin.resnet, source, things, seed)
         row = {"factor": source.factor, "value": source.value, "source_accuracy": history["val_accuracy"][-1] if history else None}
         for task in tasks:
-            train, test = (twin.features(network, images, (last,))[last] for images in (task.train_images, task.test_images))
+            train, test = (twin.features(network, images, (sources.LAYER,))[sources.LAYER] for images in (task.train_images, task.test_images))
             row[task.name] = measure.accuracy(train, task.train_labels, test, task.test_labels)
         table.append(row)
         print(row, flush=True)
-    base = table[0]
+        if source.factor == "base":
+            tuning = sources.tuning(twin.resnet, twin.features, network, things, seed)
     files = tuple(dict.fromkeys(file for task in tasks for file in (*things.files, *task.files)))
-    return {"files": files, "metrics": {name.replace(" ", "_"): base[name] for name in SMALL}, "table": table}
+    metrics = {"source_accuracy": table[0]["source_accuracy"]} | {name.replace(" ", "_"): table[0][name] for name in SMALL}
+    return {"files": files, "metrics": metrics, "table": table, "tuning": tuning}
 
 
 def shipped(twin, seed, folder):

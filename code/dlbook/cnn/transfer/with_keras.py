@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from dlbook.cnn.mobilenet import with_keras as mobilenet
+from dlbook.cnn.resnet import with_keras as resnet
 from dlbook.cnn.transfer import spec
 from dlbook.train import with_keras as train
 from dlbook.train.batches import half_cosine, order

@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dlbook.cnn.mobilenet import with_torch as mobilenet
+from dlbook.cnn.resnet import with_torch as resnet
 from dlbook.cnn.transfer import spec
 from dlbook.train import with_torch as train
 from dlbook.train.batches import half_cosine, order
