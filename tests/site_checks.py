@@ -14,6 +14,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import psutil
+
 FOREIGN = re.compile(r"^(?:https?:)?//")
 LOADS = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("audio", "src")}
 # The next frame, or false after so many milliseconds.
@@ -130,6 +132,10 @@ def served(site, folder):
         server.shutdown()
 
 
+class Stalled(Exception):
+    """A page answered no more; its browser has been ended."""
+
+
 class Chromium:
     """A browser that draws: one that makes no frames (a headless Chromium that starts badly) is ended and started again.
 
@@ -142,8 +148,14 @@ class Chromium:
     """
 
     def __init__(self, playwright, path, starts=3):
-        self.launch = functools.partial(playwright.chromium.launch, executable_path=path, args=FLAGS)
-        self.left, self.running = starts - 1, self.launch()
+        self.playwright, self.launch = playwright, functools.partial(playwright.chromium.launch, executable_path=path, args=FLAGS)
+        self.left = starts
+        self._start()
+
+    def _start(self):
+        before = set(psutil.Process().children(recursive=True))
+        self.left, self.running = self.left - 1, self.launch()
+        self.processes = set(psutil.Process().children(recursive=True)) - before
 
     def new_page(self, **options):
         """An empty page of a browser that draws.
@@ -152,11 +164,43 @@ class Chromium:
             RuntimeError: none of the browsers started makes a frame.
         """
         while not (page := self.running.new_page(**options)).evaluate(FRAME, 5_000):
-            self.running.close()
-            if not self.left:
-                raise RuntimeError("Chromium draws nothing on this machine: it made no frame within 5 s, however often it was started.")
-            self.left, self.running = self.left - 1, self.launch()
+            self.start_again("draws nothing on this machine: it made no frame within 5 s")
         return page
+
+    def start_again(self, fault):
+        """End it and start another.
+
+        Args:
+            fault: what was wrong with it, for the sentence of the error.
+
+        Raises:
+            RuntimeError: it has been started as often as it may be.
+        """
+        self.running.close()
+        if not self.left:
+            raise RuntimeError(f"Chromium {fault}, however often it was started.")
+        self._start()
+
+    @contextmanager
+    def within(self, seconds):
+        """Ends the browser where what is done with it takes longer: a page that has stalled holds a script for ever, also one with a time limit.
+
+        Raises:
+            Stalled: it took longer.
+        """
+        from playwright.sync_api import Error
+
+        over = threading.Event()
+        timer = threading.Timer(seconds, lambda: (over.set(), [process.kill() for process in self.processes]))
+        timer.start()
+        try:
+            yield
+        except Error as error:
+            if over.is_set():
+                raise Stalled(f"no answer within {seconds:g} s") from error
+            raise
+        finally:
+            timer.cancel()
 
     def close(self):
         """End it."""
@@ -228,27 +272,39 @@ def too_wide(page):
     }""")
 
 
-def browser_faults(browser, base, name, axe):
+def browser_faults(browser, base, name, axe, patience=120):
     """Everything the browser gates find on one page.
 
     Args:
-        browser: playwright browser; base: the site's address; name: the page; axe: path of axe.min.js.
+        browser: Chromium; base: the site's address; name: the page; axe: path of axe.min.js.
+        patience: seconds after which a page has stalled, as happens on a busy machine; then the browser is started again.
 
     Returns:
         dict of gate name to list of faults.
+
+    Raises:
+        RuntimeError: it stalls however often the browser is started.
     """
-    tab = Tab(browser, base)
-    try:
-        page = tab.open(name)
-        found = {"accessible in light": axe_faults(page, axe)}
-        page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
-        found["accessible in dark"] = axe_faults(page, axe)
-        page.set_viewport_size({"width": 360, "height": 800})
-        page.wait_for_timeout(100)
-        found["fits a phone"] = too_wide(page)
-        return found | {"no other host": tab.foreign, "no bad answer": tab.bad, "quiet console": tab.console}
-    finally:
-        tab.page.close()
+    while True:
+        try:
+            with browser.within(patience):
+                tab = Tab(browser, base)
+                found = _faults_in(tab, name, axe)
+                tab.page.close()
+            return found
+        except Stalled as error:
+            browser.start_again(f"stalls on {name} ({error})")
+
+
+def _faults_in(tab, name, axe):
+    page = tab.open(name)
+    found = {"accessible in light": axe_faults(page, axe)}
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    found["accessible in dark"] = axe_faults(page, axe)
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.wait_for_timeout(100)
+    found["fits a phone"] = too_wide(page)
+    return found | {"no other host": tab.foreign, "no bad answer": tab.bad, "quiet console": tab.console}
 
 
 BROWSER_GATES = ("no other host", "no bad answer", "quiet console", "accessible in light", "accessible in dark", "fits a phone")

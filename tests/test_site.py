@@ -11,7 +11,7 @@ import pytest
 import site_checks
 from site_checks import BROWSER_GATES, STATIC_GATES, Tab, browser_faults, read_page, served
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # seconds: the first test looks at every page
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 AXE = Path(sys.prefix) / "vendor" / "axe-core" / "axe.min.js"
 WIDGET = 'type="application/vnd.jupyter.widget-view+json"'
@@ -184,6 +184,14 @@ def test_a_page_without_frames_does_not_hold_the_checks(browser):
     page.close()
 
 
+def test_a_page_that_stalls_does_not_hold_the_checks(browser, copy, copy_base):
+    """A script that never ends stops the page; the browser is started again, and when nothing helps, the page is named."""
+    path = _plant(copy, "stall", "<script>addEventListener('scroll', () => { while (true) {} });</script>")
+    other = site_checks.Chromium(browser.playwright, site_checks.find_browser(), starts=2)
+    with pytest.raises(RuntimeError, match=f"stalls on book/{path.name} .* however often"):
+        browser_faults(other, copy_base, f"book/{path.name}", AXE, patience=3)
+
+
 # ---------------------------------------------------------------- things that move
 
 @pytest.fixture
@@ -248,8 +256,7 @@ def test_search_finds_a_word(tab):
     page.locator(".search-button__button").first.click()
     page.locator("#search-input:visible").first.fill("GoogLeNet")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#search-results li a", timeout=10_000)
-    assert "Slides and chapters" in page.locator("#search-results").inner_text()
+    page.locator("#search-results li a", has_text="Slides and chapters").wait_for(timeout=20_000)  # results come one by one
     assert not tab.foreign and not tab.bad
 
 

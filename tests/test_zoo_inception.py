@@ -60,13 +60,11 @@ def test_twenty_steps():
     zoo.check_steps(INCEPTION, replace(SMALL["keras"], width=0.1), dtypes=("float64",), n=16, learning_rate=2**-14)
 
 
-def test_the_gradient_in_float32():
-    """Rounding may carry an activation across the kink of a ReLU, which moves a gradient by per cents: of three draws two must agree."""
-    apart = []
-    for seed in (3, 4, 5):
-        k, t = zoo.steps(INCEPTION, *zoo.twins(INCEPTION, SMALL["keras"], "float32", seed), count=1, **CALM)
-        apart.append(compare.difference(zoo._stacked(k.gradients), zoo._stacked(t.gradients)))
-    assert sorted(apart)[1] <= zoo.GRADIENTS["float32"], apart
+@pytest.mark.parametrize("seed", (3, 4, 5))
+def test_the_gradient_in_float32(seed):
+    """Rounding that carries one activation across the kink of a ReLU moves a gradient by per cents; shifts of 4 leave next to none near it."""
+    k, t = zoo.steps(INCEPTION, *zoo.twins(INCEPTION, SMALL["keras"], "float32", seed, shift=4), count=1, **CALM)
+    assert compare.difference(zoo._stacked(k.gradients), zoo._stacked(t.gradients)) <= 1e-3
 
 
 def test_the_auxiliary_head():

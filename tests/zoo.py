@@ -41,13 +41,13 @@ def batch(a, n=4, seed=1, dtype="float64"):
     return rng.random((n, *table.sides(a.size), a.channels)).astype(dtype), rng.integers(0, a.num_classes, n)
 
 
-def twins(zoo, a, dtype="float64", seed=3):
-    """Both twins with the same weights; batch normalisation gets statistics, scales and shifts that are not 0 and 1."""
+def twins(zoo, a, dtype="float64", seed=3, shift=0):
+    """Both twins with the same weights; batch normalisation gets statistics, scales and shifts that are not 0 and 1, but near `shift`."""
     t = zoo.torch(a, seed, dtype=dtype)
     weights, rng = zoo.with_torch.weights_of(t), np.random.default_rng(seed)
     for name, value in weights.items():
         if value.ndim == 1:
-            near = 1 if name.endswith(("running_var", ".weight")) else 0
+            near = 1 if name.endswith(("running_var", ".weight")) else shift if name.endswith(".bias") else 0
             weights[name] = (near + 0.1 * rng.uniform(-1, 1, value.shape)).astype(dtype)
     return zoo.keras(a, seed, weights, dtype), zoo.torch(a, seed, weights, dtype)
 
