@@ -47,9 +47,14 @@ class Launch:
     branch: str
 
     @property
+    def path(self):
+        """The repository's path at its host, without `.git`."""
+        return urlsplit(self.repository or "").path.strip("/").removesuffix(".git")
+
+    @property
     def folder(self):
         """The folder that a student gets: the last part of the repository's address."""
-        return urlsplit(self.repository).path.rstrip("/").rpartition("/")[2].removesuffix(".git")
+        return self.path.rpartition("/")[2]
 
     def pull(self, docname):
         """What follows `git-pull?` in an address that brings a chapter and opens it."""
@@ -64,15 +69,13 @@ class Launch:
         """Address of a chapter on Binder; None where the repository is not set or only this machine reaches it."""
         parts = urlsplit(self.repository or "")
         if parts.hostname and parts.hostname not in LOOPBACK:
-            path = parts.path.strip("/").removesuffix(".git")
-            kind = {"github.com": f"gh/{path}", "gitlab.com": f"gl/{quote(path, safe='')}"}.get(parts.hostname, f"git/{quote(self.repository, safe='')}")
+            kind = {"github.com": f"gh/{self.path}", "gitlab.com": f"gl/{quote(self.path, safe='')}"}.get(parts.hostname, f"git/{quote(self.repository, safe='')}")
             return f"{BINDER}/v2/{kind}/{quote(self.branch, safe='')}?urlpath=lab/tree/{docname}.ipynb"
 
     def on_colab(self, docname):
         """Address of a chapter on Colab, which opens notebooks of GitHub alone; None for another repository."""
-        parts = urlsplit(self.repository or "")
-        if parts.hostname == "github.com":
-            return f"{COLAB}/github/{parts.path.strip('/').removesuffix('.git')}/blob/{self.branch}/{docname}.ipynb"
+        if urlsplit(self.repository or "").hostname == "github.com":
+            return f"{COLAB}/github/{self.path}/blob/{self.branch}/{docname}.ipynb"
 
 
 def read_launch(root, environment=os.environ):
