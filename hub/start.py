@@ -5,6 +5,7 @@ proxy, and the site with buttons that lead to this hub. Ctrl-C ends the hub; the
 finds them. The settings are those of jupyterhub_config.py, and
 DLBOOK_HUB_URL   the address that students type, when a reverse proxy stands before the hub
 """
+import contextlib
 import os
 import secrets
 import shutil
@@ -28,6 +29,7 @@ from dlbook.publish import PublishError, site, vendor  # noqa: E402
 SITE = ROOT / "_build" / "hub"
 PROXY = Path(sys.prefix) / "vendor" / "proxy"
 PATIENCE = 120  # seconds until the hub answers; it takes three
+GRACE = 15  # seconds until a hub that was told to end has ended; it takes less than one
 
 
 def main():
@@ -44,14 +46,15 @@ def main():
     with open(log, "a") as file:
         hub = subprocess.Popen([sys.executable, "-m", "jupyterhub", "--config", str(HERE / "jupyterhub_config.py")], cwd=settings.state,
                                env=given, stdout=file, stderr=file, start_new_session=True)
+    asked = []  # when it was told to end
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: hub.send_signal(signal.SIGTERM))
+        signal.signal(number, lambda number, frame: (asked.append(time.monotonic()), hub.send_signal(signal.SIGTERM)))
     if not answers(hub, settings):
         hub.terminate()
         print(f"dlbook: the hub did not start; its last words (all of them are in {log}):\n{tail(log)}", file=sys.stderr)
         return 1
     print(welcome(settings, given, log), flush=True)
-    status = hub.wait()
+    status = ended(hub, asked, settings.state / "proxy.pid")
     if status > 0:
         print(f"dlbook: the hub ended with status {status}; its last words (all of them are in {log}):\n{tail(log)}", file=sys.stderr)
     else:
@@ -207,6 +210,29 @@ def answers(hub, settings):
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     return False
+
+
+def ended(hub, asked, pid_file, grace=GRACE):
+    """Wait for the end of the hub. What it keeps is on disk at any moment, so a hub that was told to end and does not is killed, with its proxy.
+
+    Args:
+        hub: subprocess.Popen.
+        asked: list of the moments, by time.monotonic, at which it was told to end; it may grow meanwhile.
+        pid_file: names the proxy.
+        grace: seconds.
+
+    Returns:
+        int, the exit status; negative when a signal ended it.
+    """
+    while True:
+        try:
+            return hub.wait(0.5)
+        except subprocess.TimeoutExpired:
+            if asked and time.monotonic() > asked[0] + grace:
+                hub.kill()
+                if outlived(pid_file):
+                    with contextlib.suppress(ProcessLookupError):  # it has just ended
+                        os.kill(int(pid_file.read_text().split()[0]), signal.SIGTERM)
 
 
 def tail(log, lines=12):

@@ -305,7 +305,21 @@ def test_a_hub_that_is_killed_and_started_again_finds_the_servers(school):
     assert "42" in back.run(["x + 1"], kernel=kernel).text()
     assert back.read("kept.txt") == "mine"
     again.send_signal(signal.SIGTERM)
-    assert again.wait(30) == 0 and "The hub has ended" in Path(log.name).read_text()
+    assert again.wait(60) == 0 and "The hub has ended" in Path(log.name).read_text()
+
+
+@pytest.mark.timeout(60)
+def test_a_hub_that_does_not_end_is_ended(tmp_path):
+    """A hub that is deaf to SIGTERM, and its proxy; and one that ends by itself."""
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    hub = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, text=True)
+    proxy = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "configurable-http-proxy"])
+    (tmp_path / "proxy.pid").write_text(f"{proxy.pid}\n")
+    assert hub.stdout.readline() == "deaf\n"
+    hub.send_signal(signal.SIGTERM)
+    assert start.ended(hub, [time.monotonic()], tmp_path / "proxy.pid", grace=1) == -signal.SIGKILL
+    assert proxy.wait(10) == -signal.SIGTERM
+    assert start.ended(subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]), [], tmp_path / "none") == 3
 
 
 # What a student tries from a notebook: each line names a thing and how it is tried; what comes back is the list of those that worked.
