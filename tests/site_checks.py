@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -191,7 +191,14 @@ class Chromium:
         from playwright.sync_api import Error
 
         over = threading.Event()
-        timer = threading.Timer(seconds, lambda: (over.set(), [process.kill() for process in self.processes]))
+
+        def end():
+            over.set()
+            for process in self.processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+        timer = threading.Timer(seconds, end)
         timer.start()
         try:
             yield
