@@ -296,9 +296,10 @@ def browser_faults(browser, base, name, axe, patience=120):
         try:
             with browser.within(patience):
                 tab = Tab(browser, base)
-                found = _faults_in(tab, name, axe)
-                tab.page.close()
-            return found
+                try:
+                    return _faults_in(tab, name, axe)
+                finally:
+                    tab.page.close()
         except Stalled as error:
             browser.start_again(f"stalls on {name} ({error})")
 

@@ -256,7 +256,7 @@ def test_search_finds_a_word(tab):
     page.locator(".search-button__button").first.click()
     page.locator("#search-input:visible").first.fill("GoogLeNet")
     page.keyboard.press("Enter")
-    page.locator("#search-results li a", has_text="Slides and chapters").wait_for(timeout=20_000)  # results come one by one
+    page.locator("#search-results li a", has_text="Slides and chapters").wait_for(timeout=10_000)  # results come one by one
     assert not tab.foreign and not tab.bad
 
 
