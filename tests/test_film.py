@@ -109,6 +109,11 @@ def seen_while(page, milliseconds):
     return found
 
 
+def stopped(page):
+    """Wait until the browser says that it has stopped every film: a busy one draws the change a moment later."""
+    page.wait_for_function("() => document.getAnimations().length > 0 && document.getAnimations().every((film) => film.playState === 'paused' && !film.pending)")
+
+
 @pytest.mark.browser
 def test_films_stand_still_until_they_are_started_and_run_in_step(page):
     assert seen_while(page, 300) == {(0, 0)}
@@ -116,7 +121,7 @@ def test_films_stand_still_until_they_are_started_and_run_in_step(page):
     found = seen_while(page, 1500)
     assert {first for first, _ in found} >= {0, 1, 2, 3, 4, 5} and all(first == second == round(first) for first, second in found)
     page.get_by_text("Play").click()
-    page.wait_for_timeout(300)  # a busy browser draws the change a moment later
+    stopped(page)
     assert len(seen_while(page, 300)) == 1
 
 
@@ -127,6 +132,7 @@ def test_films_are_started_by_keyboard(page):
     page.keyboard.press("Space")
     assert len(seen_while(page, 600)) > 2
     page.keyboard.press("Space")
+    stopped(page)
     assert len(seen_while(page, 200)) == 1
 
 
