@@ -153,9 +153,10 @@ def tuning(twin, features, network, things, seed):
         list of dict: `labels` of each kind, and accuracies `frozen`, `tuned` and `scratch`.
     """
     learnt, table = twin.weights_of(network), []
+    test = features(network, pets(things, max(LABELS), seed).test_images, (LAYER,))[LAYER]  # the same, however many labels there are
     for each in LABELS:
         images = pets(things, each, seed)
-        train, test = (features(network, part, (LAYER,))[LAYER] for part in (images.train_images, images.test_images))
+        train = features(network, images.train_images, (LAYER,))[LAYER]
         table.append({"labels": each, "frozen": measure.accuracy(train, images.train_labels, test, images.test_labels),
                       "tuned": tuned(twin, learnt, images, seed), "scratch": tuned(twin, None, images, seed)})
     return table
