@@ -10,9 +10,10 @@ from dlbook.cnn.species import spec as species
 from dlbook.fool.shortcut import spec
 
 SIZE, CLASSES = 64, len(species.NAMES)  # pixels
-TRAINING = replace(species.TRAINING, epochs=2)
+TRAINING = replace(species.TRAINING, epochs=6)
 TRAINED = {"shortcut": "true", "anywhere": "random"}  # name of the network -> where the mark is when it learns
-LAYER, SEEN = "relu4_2", 100  # of the maps, 8 x 8; photos they are made for
+LAYER, SEEN = "relu4_2", 100  # of Grad-CAM's maps, 8 x 8; photos that maps are made for
+SIDE, STRIDE = 12, 6  # of the square that covers, pixels; a mark has a side of 9
 
 
 def run(framework, seed, folder):
@@ -44,8 +45,10 @@ def run(framework, seed, folder):
         history[name] = training.fit(network, photos, pets.species[~pets.test], (test, labels), TRAINING, seed, change)["val_accuracy"]
         measured[name] = spec.accuracies(lambda images: vgg.predict(network, images).argmax(1), test, labels, CLASSES, seed)
         shown = spec.marked(test[:SEEN], labels[:SEEN], CLASSES)
-        heats = enlarged(maps.gradcam(network, shown, labels[:SEEN], LAYER), (SIZE, SIZE))
-        measured[name]["on_the_marks"] = spec.on_the_marks(heats, labels[:SEEN], CLASSES)
+        heats = {"gradcam": enlarged(maps.gradcam(network, shown, labels[:SEEN], LAYER), (SIZE, SIZE)),
+                 "occlusion": maps.occlusion(network, shown, labels[:SEEN], SIDE, STRIDE)}
+        measured[name] |= {f"{kind}_on_the_marks": spec.on_the_marks(values, labels[:SEEN], CLASSES) for kind, values in heats.items()}
+        measured[name]["says_dog"] = float(vgg.predict(network, test).argmax(1).mean())  # of the photos without marks
     top, left, bottom, right = spec.box(0, CLASSES, SIZE)
     return {"files": pets.files, "history": history, "measured": measured, "training": asdict(TRAINING), "size": SIZE,
             "mark": (bottom - top) * (right - left) / SIZE**2,
