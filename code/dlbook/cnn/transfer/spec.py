@@ -52,7 +52,8 @@ class Settings:
 
 # A lone linear layer takes large steps. Learnt layers must not be shaken, least of all where batch norms keep the statistics they were
 # trained with: at a rate of 2e-4 this tower forgot all it knew. What has nothing to learn from but these photos takes more, smaller batches.
-SETTINGS = {"scratch": Settings(epochs=20, batch_size=16), "frozen": Settings(epochs=2, learning_rate=5e-3), "tuned": Settings(epochs=1, learning_rate=2e-5)}
+SETTINGS = {"scratch": Settings(epochs=20, batch_size=16), "frozen": Settings(epochs=6, learning_rate=5e-3),
+            "tuned": Settings(epochs=4, learning_rate=2e-5)}
 
 
 def way(name):
