@@ -70,13 +70,42 @@ def test_many_steps_are_their_definition(which):
     assert np.allclose(TWINS[which].attack(net, IMAGES, LABELS, how), want, rtol=0, atol=1e-12)
 
 
-HOWS = {"one step": spec.fgsm(0.05), "steps": spec.pgd(0.05, 10), "targeted": spec.pgd(0.1, 5, targeted=True), "from the image": spec.Attack(0.1, 4)}
+HOWS = {"one step": spec.fgsm(0.05), "steps": spec.pgd(0.05, 10), "targeted": spec.pgd(0.1, 5, targeted=True), "from the image": spec.Attack(0.1, 4), "margin": spec.Attack(0.05, 5, loss="margin")}
+# Two right classes of the four an image.
+GROUPS = np.array([[True, True, False, False], [False, True, False, True], [False, True, True, False]] * 2)
 
 
 @pytest.mark.parametrize("how", HOWS)
 def test_attacks_of_twins_agree(how):
     a, b = (TWINS[which].attack(network(which), IMAGES, LABELS, HOWS[how]) for which in TWINS)
     assert np.abs(a - IMAGES).max() > 0.04 and np.abs(a - b).max() <= 1e-12
+
+
+@BOTH
+@pytest.mark.parametrize("loss", spec.LOSSES)
+@pytest.mark.parametrize("labels", [LABELS, GROUPS], ids=["a class", "classes"])
+def test_every_loss_is_its_definition(which, loss, labels):
+    """The sign of its slope at some pixels, by differences; the logits are the logarithms of the probabilities but for a constant an image."""
+    net, h = network(which, replace(COLOUR, scaling="none")), np.zeros_like(IMAGES)  # not so sure that all probabilities are 0 or 1
+    right = labels if labels.ndim == 2 else np.eye(4)[labels] > 0
+
+    def value(images):
+        chances = VGG[which].predict(net, images)
+        inside, outside = np.where(right, chances, 0), np.where(right, 0, chances)
+        return -np.log(inside.sum(1)) if loss == "cross entropy" else np.log(outside.max(1)) - np.log(inside.max(1))
+
+    step = TWINS[which].attack(net, IMAGES, labels, replace(spec.fgsm(1e-3), loss=loss)) - IMAGES
+    for row, column, channel in [(0, 1, 0), (11, 5, 2), (6, 6, 1)]:
+        h[:] = 0
+        h[:, row, column, channel] = 1e-5
+        slope, inner = value(IMAGES + h) - value(IMAGES - h), np.abs(IMAGES[:, row, column, channel] - 0.5) < 0.49
+        assert np.array_equal(np.sign(step[:, row, column, channel])[inner], np.sign(slope)[inner])
+
+
+def test_attacks_on_groups_of_classes_agree():
+    for how in (spec.pgd(0.05, 5), spec.pgd(0.05, 5, targeted=True), spec.Attack(0.05, 5, loss="margin")):
+        a, b = (TWINS[which].attack(network(which), IMAGES, GROUPS, how) for which in TWINS)
+        assert np.abs(a - IMAGES).max() > 0.04 and np.abs(a - b).max() <= 1e-12
 
 
 @BOTH
@@ -144,6 +173,7 @@ def test_attacks_agree_with_an_independent_library(which, kind):
 @pytest.mark.parametrize("words, message", [
     ((IMAGES, LABELS[:3]), "each of 6 images needs a label"), ((IMAGES, LABELS + 1), "labels are from 0 to 3; got 1 to 4"),
     ((IMAGES * 2, LABELS), "values in \\[0, 1\\]; got"), ((IMAGES[..., 0], LABELS), "\\(N, H, W, 3\\) here; got shape"), ((IMAGES, LABELS / 1), "whole number"),
+    ((IMAGES, GROUPS[:, :3]), "shape \\(6, 4\\), with a right class and a wrong one"), ((IMAGES, GROUPS | True), "a wrong one in each row"),
 ])
 def test_wrong_images_are_refused(which, words, message):
     with pytest.raises(ValueError, match=message):
@@ -152,7 +182,7 @@ def test_wrong_images_are_refused(which, words, message):
         TWINS[which].gradient(network(which), (IMAGES * 255).astype("uint8"), LABELS)
 
 
-@pytest.mark.parametrize("wrong", [{"epsilon": 8}, {"epsilon": -0.1}, {"steps": 0}, {"step": 0.0}, {"start": "there"}])
+@pytest.mark.parametrize("wrong", [{"epsilon": 8}, {"epsilon": -0.1}, {"steps": 0}, {"step": 0.0}, {"start": "there"}, {"loss": "hinge"}])
 def test_wrong_attacks_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*got"):
         spec.Attack(**{"epsilon": 0.1} | wrong)

@@ -1,4 +1,4 @@
-"""The full runs: two networks on MNIST, one trained as usual and one against attacks; and a real ImageNet network, fooled."""
+"""The full runs: two networks on MNIST, one trained as usual and one against attacks; how strong an attack must be to know; and a real ImageNet network, fooled."""
 import importlib
 from dataclasses import asdict, replace
 
@@ -7,7 +7,7 @@ import numpy as np
 from dlbook import data, runs
 from dlbook.fool.attacks import measure, spec
 
-TASKS = ("standard", "robust", "imagenet")
+TASKS = ("standard", "robust", "strength", "imagenet")
 SYSTEM = "fool/attacks"
 TAUGHT = 10_000  # of MNIST's training images: every step against attacks costs six times as much as one without
 TESTED = 500  # of its test images; a share of 0.9 is then known to about 0.013
@@ -16,10 +16,12 @@ STEPS, RESTARTS = 20, 2  # of the attack that measures: more than of the one tra
 # loss stays at log 10, that of guessing.
 SCHEDULE = {"standard": ((None, 3),), "robust": ((None, 1), (replace(spec.DEFENCE, epsilon=spec.DEFENCE.epsilon / 2), 1), (spec.DEFENCE, 2))}
 SHIPPED = ("torch", 0)
+STRENGTHS = {"cross entropy": (1, 5, 20, 80), "margin": (20, 80)}  # steps of the attacks that are compared on the shipped robust network
+MOST = 5  # random starts of each, and their best
 
 
 def run(framework, seed, folder, task):
-    """Train and attack; or, for `imagenet`, attack alone.
+    """Train and attack; or, for `strength` and `imagenet`, attack alone.
 
     Args:
         framework: `keras` or `torch`.
@@ -34,7 +36,28 @@ def run(framework, seed, folder, task):
         from dlbook.fool.attacks import photos
 
         return photos.run(framework, seed, folder)
-    return _digits(framework, seed, folder, task)
+    return strength(framework, seed) if task == "strength" else _digits(framework, seed, folder, task)
+
+
+def strength(framework, seed):
+    """What stronger and stronger attacks leave of the shipped network that was trained against attacks.
+
+    Returns:
+        dict of `files`, `metrics`, `history` (none) and `table`: for each loss and number of steps the accuracy after one random start
+        and after the best of `MOST`.
+    """
+    twin, vgg = (importlib.import_module(f"dlbook.{name}.with_{framework}") for name in ("fool.attacks", "cnn.vgg"))
+    mnist, network = data.digits("full"), vgg.vgg(spec.NETWORK, weights=runs.checkpoint(SYSTEM, "robust"))
+    images, labels = mnist.test_images[:TESTED, ..., None], mnist.test_labels[:TESTED]
+    table = []
+    for loss, several in STRENGTHS.items():
+        for steps in several:
+            how = replace(spec.pgd(spec.DEFENCE.epsilon, steps, seed=seed), loss=loss)
+            one, best = (float(measure.withstands(twin, vgg.predict, network, images, labels, how, starts).mean()) for starts in (1, MOST))
+            table.append({"loss": loss, "steps": steps, "one": one, "best": best})
+            print(table[-1], flush=True)
+    return {"files": mnist.files, "history": {}, "table": table, "starts": MOST, "tested": TESTED,
+            "metrics": {"strongest": min(row["best"] for row in table)}}
 
 
 def _digits(framework, seed, folder, task):

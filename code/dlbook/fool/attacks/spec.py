@@ -2,7 +2,8 @@
 
 Source: Goodfellow, Shlens and Szegedy (2015), "Explaining and harnessing adversarial examples", ICLR (one step); Kurakin, Goodfellow and
     Bengio (2017), "Adversarial examples in the physical world" (many steps, a target); Madry et al. (2018), "Towards deep learning
-    models resistant to adversarial attacks", ICLR (random starts, training).
+    models resistant to adversarial attacks", ICLR (random starts, training); Carlini and Wagner (2017), "Towards evaluating the
+    robustness of neural networks" (the margin).
 """
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from dlbook.cnn.vgg import spec as vgg
 from dlbook.train.settings import Training
 
 STARTS = ("image", "random")
+LOSSES = ("cross entropy", "margin")
 PACE = 2.5  # the steps of an attack together could cross the box of allowed changes so many times its half side: Madry et al., appendix
 
 
@@ -28,6 +30,8 @@ class Attack:
         start: `image`, or `random`, anywhere in the box of allowed changes.
         targeted: the labels given are those that the network shall say, not the true ones.
         seed: of random starts.
+        loss: what is climbed: the `cross entropy`, or the `margin`, by which the best wrong logit exceeds the best right one. The
+            margin does not grow flat where the network is sure.
     """
     epsilon: float
     steps: int = 1
@@ -35,6 +39,7 @@ class Attack:
     start: str = "image"
     targeted: bool = False
     seed: int = 0
+    loss: str = "cross entropy"
 
     def __post_init__(self):
         if not (isinstance(self.epsilon, (int, float)) and 0 <= self.epsilon <= 1):
@@ -42,8 +47,9 @@ class Attack:
         whole("steps", self.steps)
         if self.step is not None and not self.step > 0:
             raise ValueError(f"step must be above 0, or None; got {self.step!r}.")
-        if self.start not in STARTS:
-            raise ValueError(f"start must be one of {', '.join(STARTS)}; got {self.start!r}.")
+        for name, known in (("start", STARTS), ("loss", LOSSES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}.")
 
     @property
     def pace(self):
@@ -77,10 +83,10 @@ def check(a, images, labels):
     Args:
         a: the network's architecture.
         images: (N, H, W) or (N, H, W, C) floating point in [0, 1].
-        labels: (N,) whole numbers.
+        labels: (N,) whole numbers; or (N, num_classes) bool, which marks all classes that are right.
 
     Returns:
-        (images (N, H, W, C), labels (N,) int64).
+        (images (N, H, W, C), labels (N,) int64 or (N, num_classes) bool).
 
     Raises:
         TypeError, ValueError: see above.
@@ -93,6 +99,11 @@ def check(a, images, labels):
         raise ValueError(f"images have shape (N, H, W, {a.channels}) here; got shape {images.shape}.")
     if images.size and not (images.min() >= 0 and images.max() <= 1):
         raise ValueError(f"images hold values in [0, 1]; got values from {images.min():g} to {images.max():g}.")
+    if labels.dtype == bool:
+        if labels.shape != (len(images), a.num_classes) or not (labels.any(1) & ~labels.all(1)).all():
+            raise ValueError(f"labels that mark classes have shape ({len(images)}, {a.num_classes}), with a right class and a wrong one in each row; "
+                             f"got shape {labels.shape}.")
+        return images, labels
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(f"each of {len(images)} images needs a label, a whole number; got {labels.dtype} of shape {labels.shape}.")
     if labels.size and not (labels.min() >= 0 and labels.max() < a.num_classes):

@@ -35,7 +35,7 @@ def attack(network, images, labels, how):
         network: a ConvNet of the course, (N, H, W, C) -> logits (N, num_classes).
         images: (N, H, W) or (N, H, W, C) in [0, 1].
         labels: (N,) whole numbers: what the images show, or, for a targeted attack,
-            what the network shall say.
+            what the network shall say; or (N, num_classes) bool, if several classes are.
         how: spec.Attack.
 
     Returns:
@@ -47,7 +47,8 @@ def attack(network, images, labels, how):
     images, labels = spec.check(network.a, images, labels)
     x, y = _tensors(network, images, labels)
     start, _ = _tensors(network, spec.beginning(images, how), labels)
-    return _attacked(x, y, how, start, _compiled(network)).numpy()
+    slope = _compiled(network, how.loss, labels.ndim)
+    return _attacked(x, y, how, start, slope).numpy()
 
 
 def _attacked(x, y, how, changed, slope):
@@ -62,24 +63,31 @@ def _attacked(x, y, how, changed, slope):
 
 
 @lru_cache(maxsize=4)  # a graph keeps its network alive
-def _compiled(network):
+def _compiled(network, loss="cross entropy", ndim=1):
     """`_slope` of a network as a graph, for batches of any size."""
     inputs = tf.TensorSpec([None, None, None, network.a.channels], network.inputs[0].dtype)
-    targets = tf.TensorSpec([None], tf.int64)
-    return tf.function(lambda x, y: _slope(network, x, y), [inputs, targets])
+    targets = tf.TensorSpec([None] * ndim, tf.int64 if ndim == 1 else tf.bool)
+    return tf.function(lambda x, y: _slope(network, x, y, loss), [inputs, targets])
 
 
-def _slope(network, x, y):
+def _slope(network, x, y, loss="cross entropy"):
     """dL/dx for each image by itself: N, H, W, C."""
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(_losses(network, x, y, training=False))
-    return tape.gradient(loss, x)
+        losses = _losses(network(_scaled(network, x), training=False), y, loss)
+    return tape.gradient(losses, x)
 
 
-def _losses(network, x, y, training):
-    logits = network(_scaled(network, x), training=training)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)  # N
+def _losses(logits, y, loss="cross entropy"):
+    """L for each image: N; `y` holds the right class of each, or marks all right ones."""
+    if loss == "cross entropy" and y.shape.rank == 1:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+    right = y if y.shape.rank == 2 else tf.one_hot(y, logits.shape[1], True, False)
+    inside, outside = (tf.where(kept, logits, -np.inf) for kept in (right, ~right))
+    if loss == "margin":
+        return tf.reduce_max(outside, 1) - tf.reduce_max(inside, 1)
+    # -log of the right ones together
+    return tf.reduce_logsumexp(logits, 1) - tf.reduce_logsumexp(inside, 1)
 
 
 def fit(network, data, training, how=None, seed=0, progress=True):
@@ -103,7 +111,8 @@ def fit(network, data, training, how=None, seed=0, progress=True):
     rng, history, step = np.random.default_rng([seed, 2]), {"loss": []}, 0
     total, peak = steps(len(images), training), training.learning_rate
     optimizer = keras.optimizers.Adam(peak, epsilon=training.epsilon)
-    slope, learn = _compiled(network), tf.function(_learn)
+    slope = _compiled(network, how.loss) if how else None
+    learn = tf.function(_learn)
     with Progress(training.epochs, "training in Keras, epoch", progress) as bar:
         for epoch in range(training.epochs):
             losses = []
@@ -123,7 +132,8 @@ def fit(network, data, training, how=None, seed=0, progress=True):
 def _learn(network, optimizer, x, y):
     """One training step: the mean loss before it."""
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(_losses(network, x, y, training=True))
+        logits = network(_scaled(network, x), training=True)
+        loss = tf.reduce_mean(_losses(logits, y))
     variables = network.trainable_variables
     optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
     return loss

@@ -1,7 +1,7 @@
 """Adversarial examples in PyTorch: attacks on images, and training against them."""
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from dlbook.fool.attacks import spec
 from dlbook.train.batches import half_cosine, order, steps
@@ -33,7 +33,7 @@ def attack(network, images, labels, how):
         network: a ConvNet of the course, (N, C, H, W) -> logits (N, num_classes).
         images: (N, H, W) or (N, H, W, C) in [0, 1].
         labels: (N,) whole numbers: what the images show, or, for a targeted attack,
-            what the network shall say.
+            what the network shall say; or (N, num_classes) bool, if several classes are.
         how: spec.Attack.
 
     Returns:
@@ -54,16 +54,27 @@ def _attacked(network, x, y, how, changed):
     pace = -how.pace if how.targeted else how.pace
     for _ in range(how.steps):
         # x <- P(x + s sign(dL/dx)), P cuts back into the box of allowed changes
-        step = pace * _slope(network, changed, y).sign()
+        step = pace * _slope(network, changed, y, how.loss).sign()
         changed = torch.clamp(changed + step, low, high)
     return changed  # N, C, H, W
 
 
-def _slope(network, x, y):
+def _slope(network, x, y, loss="cross entropy"):
     """dL/dx for each image by itself: N, C, H, W."""
     x = x.detach().requires_grad_()
-    loss = cross_entropy(network(_scaled(network, x)), y, reduction="sum")
-    return torch.autograd.grad(loss, x)[0]
+    losses = _losses(network(_scaled(network, x)), y, loss)
+    return torch.autograd.grad(losses.sum(), x)[0]
+
+
+def _losses(logits, y, loss="cross entropy"):
+    """L for each image: N; `y` holds the right class of each, or marks all right ones."""
+    if loss == "cross entropy" and y.ndim == 1:
+        return cross_entropy(logits, y, reduction="none")
+    right = y if y.ndim == 2 else one_hot(y, logits.shape[1]).bool()
+    inside, outside = (logits.masked_fill(~kept, -torch.inf) for kept in (right, ~right))
+    if loss == "margin":
+        return outside.amax(1) - inside.amax(1)
+    return logits.logsumexp(1) - inside.logsumexp(1)  # -log of the right ones together
 
 
 def fit(network, data, training, how=None, seed=0, progress=True):
