@@ -24,6 +24,12 @@ RNG = np.random.default_rng(0)
 CONTENT, STYLES = RNG.random((40, 64, 3)), {"waves": RNG.random((30, 30, 3)), "stars": RNG.random((50, 40, 3))}
 
 
+def as_file(picture, kind):
+    stream = io.BytesIO()
+    picture.save(stream, kind)
+    return stream.getvalue()
+
+
 @pytest.fixture
 def easel(monkeypatch):
     """The painter's inside; its box is what the reader sees."""
@@ -58,6 +64,7 @@ def shown(easel):
 def test_nothing_is_painted_before_the_button_is_pressed(easel):
     assert easel.thread is None and not easel.start.disabled and easel.stop.disabled and easel.progress.value == 0
     assert LIVE in easel.box._dom_classes and "Choose a style" in easel.note.value
+    assert "at most 60 MB" in easel.note.value
     assert np.abs(shown(easel) - CONTENT).max() < 0.003 and 'alt="The picture that is painted if you upload none"' in easel.picture.value
 
 
@@ -133,6 +140,10 @@ def test_the_readers_own_photo(easel):
 @pytest.mark.parametrize("name, content, words", [
     ("notes.txt", b"no picture", "notes.txt is not a picture that can be read; PNG and JPEG are."),
     ("<b>.png", b"", "&lt;b&gt;.png is not a picture that can be read"),
+    ("cut.jpg", as_file(Image.fromarray(RNG.integers(0, 255, (200, 300, 3), np.uint8)), "jpeg")[:5000],
+     "cut.jpg is not a picture that can be read: it is damaged or cut short"),
+    ("vast.png", as_file(Image.new("1", (20_000, 20_000)), "png"),
+     "vast.png is not a picture that can be read: it has 400,000,000 pixels; the limit is"),
 ])
 def test_a_bad_file_is_said(easel, name, content, words):
     upload(easel, name, content)

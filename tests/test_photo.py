@@ -1,11 +1,15 @@
 """Photos of digits: any size, ground, ink and file; and what is no photo of a digit."""
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from dlbook.data import digit_from_photo
-from dlbook.data.photo import frame
+from dlbook.data.photo import frame, opened
 
 FONT = get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
 GROUNDS = {  # size, ground, ink
@@ -91,6 +95,62 @@ def test_a_file_that_is_cut_short_and_a_folder(tmp_path):
     for path in (tmp_path / "photo.png", tmp_path):
         with pytest.raises(ValueError, match=f"{path.name} is not a picture that can be read"):
             digit_from_photo(path)
+
+
+def png(pixels, names=(b"IDAT", b"IDAT")):
+    """A PNG file whose pixels lie in two chunks of the given names; the second one's may be garbled."""
+    chunk = lambda name, content: struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
+    half = len(rows) // 2
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", head), (names[0], rows[:half]), (names[1], rows[half:]), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def test_a_damaged_file_is_said(tmp_path):
+    """Pillow raises other errors than OSError for some damages; each becomes the same sentence."""
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    assert np.array_equal(np.asarray(opened(io.BytesIO(png(noise)))), noise)
+    damaged = {"chunk.png": png(noise, (b"IDAT", b"\x9c\xcf\xfe\xe1")),  # SyntaxError
+               "word.ppm": b"P6 60 40 2y5 " + noise.tobytes(),  # ValueError
+               "short.dds": _dds(noise)[:-300]}  # ValueError
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        for call in (opened, digit_from_photo):
+            with pytest.raises(ValueError, match=f"{name} is not a picture that can be read: it is damaged or cut short"):
+                call(tmp_path / name)
+        with pytest.raises(ValueError, match="^mine is not a picture that can be read: it is damaged or cut short"):
+            opened(io.BytesIO(content), "mine")
+
+
+def _dds(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "dds")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("error", [EOFError, struct.error, RuntimeError, NotImplementedError])
+def test_whatever_a_reader_of_pictures_raises_is_a_sentence(error, monkeypatch):
+    """No file is at hand for each of Pillow's errors, so its reader raises them here."""
+    def load(self):
+        raise error("oh")
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(ValueError, match=r"damaged or cut short \(oh\)"):
+        opened(io.BytesIO(png(np.zeros((9, 9, 3), np.uint8))))
+
+
+def test_a_picture_that_is_too_large_is_said_with_the_limit(tmp_path):
+    large = tmp_path / "large.png"
+    Image.new("1", (20_000, 20_000)).save(large)
+    with pytest.raises(ValueError, match=f"large.png is not a picture that can be read: it has 400,000,000 pixels; the limit is {2 * Image.MAX_IMAGE_PIXELS:,}"):
+        opened(large)
+
+
+def test_a_photo_whose_note_on_turning_is_damaged_stays_as_it_lies():
+    picture = Image.fromarray(drawn(3, *GROUNDS["small"]))
+    picture.info["exif"] = b"Exif\0\0MM\0\x1c\0\0\0\x08"  # no TIFF header, which Pillow answers with a SyntaxError
+    assert np.array_equal(digit_from_photo(picture), digit_from_photo(drawn(3, *GROUNDS["small"])))
 
 
 @pytest.mark.parametrize("as_other", [lambda a: a.tolist(), lambda a: a.astype(np.int64), lambda a: a.astype(np.uint16)], ids=["list", "int64", "uint16"])

@@ -1,5 +1,6 @@
 """Profiles, and recorded runs: how they are written, found and refused."""
 import json
+import re
 import subprocess
 import sys
 import types
@@ -230,3 +231,48 @@ def test_shipped_records_are_whole(system):
     # Three seeds in both frameworks; of a system with tasks each task; of the search, whose table has 315 trainings, two seeds.
     assert len(seeds) == len(found) and (len(found) >= (3 if system in ONE_FRAMEWORK else 6) or runs.tasks(system) or system in {"cnn/search"} | ONCE)
     assert {record.get("task") for record in found} == set(runs.tasks(system) or [None])
+
+
+WEIGHTS = sorted({path.parent.relative_to(ROOT / "runs").as_posix() for path in (ROOT / "runs").rglob("*.safetensors")})
+
+
+def faults_of_card(folder):
+    """What is missing in the model card of a folder of runs, or wrong: list of str."""
+    card, files = folder / "README.md", [path.name for path in folder.glob("*.safetensors")]
+    if not card.is_file():
+        return ["there is no README.md"]
+    text = card.read_text()
+    known = {round(float(value), 4) for path in folder.glob("*.json") for value in _numbers(json.loads(path.read_text())["metrics"])}
+    known |= {round(float(value), 4) for path in folder.glob("*.json") for value in _numbers(json.loads(path.read_text()).get("reference", {}))}
+    needed = {"the command": rf"make full RUN={folder.parent.name}/{folder.name}\b", "the data": r"(?i)\b(data|computed from|learnt from)\b",
+              "a licence": r"(?i)\blicence\b", "what was measured": r"(?i)\bmeasured\b", "its limits": r"(?i)\blimits\b|not good for"}
+    own = r"BSD-3-Clause \(`LICENSE`\)|that of the pets, CC BY-SA 4\.0"
+    return ([f"it does not name {name}" for name in files if f"`{name}`" not in text]
+            + [f"it lacks {what}" for what, pattern in needed.items() if not re.search(pattern, text)]
+            + ["it does not give the weights' own licence"] * (not re.search(own, text))
+            + [f"no record has {found}" for found in re.findall(r"\b\d\.\d{4}\b", text) if float(found) not in known])
+
+
+def _numbers(metrics):
+    return [value for value in metrics.values() if isinstance(value, (int, float))]
+
+
+@pytest.mark.parametrize("folder", WEIGHTS)
+def test_shipped_weights_have_a_model_card(folder):
+    """Which files, from what data, under which licences, measured and for what; numbers of four digits are those of the records."""
+    assert not faults_of_card(ROOT / "runs" / folder)
+
+
+@pytest.mark.parametrize("change, said", [
+    (("BSD-3-Clause", "GPL"), "weights' own licence"), (("RUN=cnn/mobilenet", "RUN=cnn/resnet"), "lacks the command"), (("0.9920", "0.9921"), "no record has 0.9921"),
+    (("`fashion.safetensors`", "the other"), "does not name fashion.safetensors"), (("not good for", "also for"), "lacks its limits"),
+])
+def test_a_planted_fault_of_a_card_is_seen(tmp_path, change, said):
+    folder = tmp_path / "cnn" / "mobilenet"
+    folder.mkdir(parents=True)
+    assert faults_of_card(folder) == ["there is no README.md"]
+    for path in (ROOT / "runs/cnn/mobilenet").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    assert not faults_of_card(folder)
+    (folder / "README.md").write_text((folder / "README.md").read_text().replace(*change))
+    assert len(faults_of_card(folder)) == 1 and said in faults_of_card(folder)[0]

@@ -2,7 +2,10 @@
 import inspect
 import io
 import json
+import subprocess
+import sys
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +19,11 @@ from dlbook import data, runs  # noqa: E402  (profile.setup comes first)
 from dlbook.cnn.metrics import top_k_error  # noqa: E402
 from dlbook.cnn.recognise import full, spec, with_keras, with_torch  # noqa: E402
 from dlbook.parity import compare  # noqa: E402
+from dlbook.show import uploads  # noqa: E402
 from dlbook.show.answers import answers  # noqa: E402
 from dlbook.show.guess import guess, told  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 TWINS = {"keras": with_keras, "torch": with_torch}
 BOTH = pytest.mark.parametrize("which", TWINS)
 RNG = np.random.default_rng(0)
@@ -57,6 +62,60 @@ def test_every_picture_is_made_ready(kind):
 def test_what_is_no_use_is_refused_in_a_sentence(content, words):
     with pytest.raises(ValueError, match=words):
         spec.prepared(io.BytesIO(content), 32)
+
+
+SHOWN = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("array", "want"), [
+    (SHOWN, SHOWN / 255), (SHOWN.astype(np.uint16) * 257, SHOWN / 255), (SHOWN.astype(np.int64), SHOWN / 255),
+    ((SHOWN / 255).astype(np.float32), SHOWN / 255), (SHOWN / 255 + 1e-7 * np.sign(SHOWN - 127.5), SHOWN / 255),
+    (SHOWN[..., 0], SHOWN[..., :1] / 255), (SHOWN[..., :1], SHOWN[..., :1] / 255), (SHOWN[..., 0] / 255, SHOWN[..., :1] / 255),
+    (SHOWN[..., 0] > 99, SHOWN[..., :1] > 99),
+    (np.dstack([SHOWN, np.full(SHOWN.shape[:2], 51, np.uint8)]), SHOWN / 255 * 0.2 + 0.8),
+], ids=["uint8", "uint16", "int64", "float32", "rounded", "grey", "one channel", "grey float", "bool", "transparent"])
+def test_every_array_is_made_ready(array, want):
+    """Whole numbers by their full range, grey as colour, transparent over white: the same picture gives the same pixels."""
+    image = spec.prepared(array, 40)
+    assert image.shape == (40, 40, 3) and image.dtype == np.float32 and 0 <= image.min() <= image.max() <= 1
+    assert np.abs(image - want[:, 10:50]).max() < 1e-6
+
+
+def test_whole_numbers_and_shares_get_the_same_guess():
+    cat = data.photo("cat")
+    first = [with_torch.ask(with_torch.recogniser("own"), photo, spec.THINGS)[0] for photo in (cat, np.round(cat * 255).astype(np.uint8))]
+    assert first[0][0] == first[1][0] and first[0][1] == pytest.approx(first[1][1], abs=0.02)
+
+
+@pytest.mark.parametrize(("array", "words"), [
+    (SHOWN.astype(float), r"whole numbers from 0 to 255 or 65535, or floating-point values in \[0, 1\]; got 0 to 255, dtype float64"),
+    (SHOWN / 255 - 0.1, "got -0.1 to 0.9, dtype float64"), (np.where(SHOWN > 200, np.nan, 0.5), "got nan to nan, dtype float64"),
+    (SHOWN.astype(int) - 1, "got -1 to 254, dtype int64"), (np.full((9, 9), 2**20), "got 1.04858e"),
+    (SHOWN[..., :2], r"shape \(H, W\), \(H, W, 3\) or \(H, W, 4\); got \(40, 60, 2\)"), (SHOWN[None], r"got \(1, 40, 60, 3\)"),
+    (np.zeros((0, 0, 3)), "0 x 0 pixels; it needs at least 8 x 8"), (np.zeros((0, 9, 3), np.uint8), "0 x 9 pixels; it needs"),
+    (np.zeros(7), r"got \(7,\)"), (np.zeros((9, 90, 3)), "more than 8 times as long"), (np.zeros((3, 90, 3)), "at least 8 x 8"),
+])
+def test_arrays_that_are_no_pictures_are_refused_in_a_sentence(array, words):
+    with pytest.raises(ValueError, match=words):
+        spec.prepared(array, 32)
+
+
+@pytest.mark.parametrize("thing", [None, SHOWN.tolist(), 3, np.zeros((9, 9), complex)])
+def test_things_that_are_no_pictures_are_refused_in_a_sentence(thing):
+    with pytest.raises(TypeError, match="a picture (is a path|holds)"):
+        spec.prepared(thing, 32)
+
+
+@pytest.mark.large
+def test_a_huge_picture_of_16_bits_takes_little_memory(tmp_path):
+    """169 million pixels of one channel take 0.3 GB; as three channels of floats they would take 2 GB, and each copy as much."""
+    path = tmp_path / "huge.png"
+    Image.fromarray(np.tile(np.arange(65000, dtype=np.uint16)[::5], (13_000, 1))).save(path, compress_level=1)
+    code = ("import resource, sys\nfrom dlbook.cnn.recognise import spec\nimage = spec.prepared(sys.argv[1], 224)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, image[:, 0].max(), image[:, -1].min())")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, path], capture_output=True, text=True)
+    peak, left, right = map(float, done.stdout.split())
+    assert peak < 1.6 and left < 0.01 and right > 0.98, done.stderr  # GB; it was 3.9
 
 
 def test_a_missing_file_and_a_path(tmp_path):
@@ -145,6 +204,19 @@ def test_full_run_of_crops_on_a_stand_in(monkeypatch):
     json.dumps(result)
 
 
+LARGE_JPEG = as_file(Image.fromarray(RNG.integers(0, 256, (200, 300, 3), dtype=np.uint8)), "JPEG")
+
+
+def test_the_widget_says_how_large_a_file_may_be():
+    """What is larger never arrives whole: the server's limit on messages, hub/jupyter_server_config.json, is a little higher."""
+    widget = guess(with_torch, "own")
+    assert "at most 60 MB" in widget.children[1].children[1].value
+    with pytest.raises(ValueError, match="monster.png has 61.0 MB; at most 60 MB can be uploaded"):
+        uploads.picture({"name": "monster.png", "size": 61_000_000, "content": memoryview(b"")})
+    server = json.loads((ROOT / "hub/jupyter_server_config.json").read_text())["ServerApp"]["tornado_settings"]
+    assert uploads.LARGEST + 2**20 < server["websocket_max_message_size"]
+
+
 def upload(widget, content, name="photo.png"):
     counter = widget.children[1].children[0]
     counter.value = ({"name": name, "type": "image/png", "size": len(content), "content": memoryview(content), "last_modified": datetime.now()},)
@@ -159,7 +231,10 @@ def test_the_widget_answers(kind):
 
 def test_the_widget_says_what_is_wrong():
     widget = guess(with_torch, "own")
-    assert "my.txt is not a picture" in upload(widget, b"words", "my.txt")
+    assert "my.txt is not a picture that can be read; PNG and JPEG are." in upload(widget, b"words", "my.txt")
+    assert "cut.jpg is not a picture that can be read: it is damaged or cut short" in upload(widget, LARGE_JPEG[:5000], "cut.jpg")
+    said = upload(widget, as_file(Image.new("1", (20_000, 20_000))), "vast.png")
+    assert "vast.png is not a picture that can be read: it has 400,000,000 pixels; the limit is" in said
     assert "at least 8 x 8" in upload(widget, as_file(Image.new("RGB", (5, 5))))
     assert "<script" not in told([("<script>", 0.5)], "<script>", "x", 2)
     with pytest.raises(ValueError, match="there is no network"):

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from test_photo import png
 
 from dlbook import profile
 
@@ -28,6 +29,7 @@ def folder(tmp_path, monkeypatch):
     for name, shape in (("photo.png", (40, 30, 3)), ("one.jpg", (33, 44, 3)), ("two.png", (64, 50, 3)), ("line.png", (9, 72, 3))):
         images.save(RNG.random(shape), tmp_path / name)
     (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "chunk.png").write_bytes(png(np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8), (b"IDAT", b"\x9c\xcf\xfe\xe1")))
     images.save(np.zeros((40, 30, 3)), tmp_path / "black.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLBOOK_PROFILE", "quick")
@@ -169,6 +171,7 @@ def test_an_interrupt_keeps_the_picture_so_far(folder, monkeypatch, capsys):
     ({"--style": "none.png"}, "there is no file none.png"),
     ({"--style": "text.png"}, "text.png is not a picture that can be read"),
     ({"--content": "text.png"}, "text.png is not a picture that can be read"),
+    ({"--content": "chunk.png"}, "chunk.png is not a picture that can be read: it is damaged or cut short (broken PNG file"),
     ({"--out": "photo.png"}, "--out photo.png is one of the pictures that are read; give it another name"),
     ({"--out": "../photo.png/../photo.png"}, "to write photo.png into"),
     ({"--out": "c.tiff"}, "a picture is written as .png, .jpg, .jpeg; got 'c.tiff'"),

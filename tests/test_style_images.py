@@ -91,6 +91,22 @@ def test_tiny_and_huge(tmp_path):
     near(images.read(path, 44), PICTURE, 0.03)
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_a_large_deep_picture_is_the_mean_of_its_pixels(kind):
+    """Pixels are averaged before they become three channels of floats; what comes out is as without."""
+    most = {np.uint16: 65535, np.int32: 2**30, np.float32: 1}[kind]
+    large = (np.kron(ROWS, np.ones((40, 40))) * most).astype(kind)
+    want = images.resized(np.repeat((large / most).astype(np.float32)[..., None], 3, 2), (30, 44))
+    near(images.read(Image.fromarray(large), 44), want, 2e-3)
+    near(images.read(Image.fromarray(large)), np.repeat((large / most)[..., None], 3, 2), 2e-5)
+
+
+def test_a_note_on_turning_that_is_damaged_changes_nothing():
+    picture = Image.fromarray(BYTES)
+    picture.info["exif"] = b"Exif\0\0MM\0\x1c\0\0\0\x08"
+    near(images.read(picture), PICTURE)
+
+
 def test_made_smaller_a_picture_is_averaged():
     """A chess board of single pixels turns grey, and does not flicker."""
     board = np.indices((64, 64)).sum(0)[..., None] % 2 * np.ones(3)

@@ -3,6 +3,8 @@
 MNIST fits each digit into 20 x 20 pixels, keeps its proportions and puts its centre of mass into the middle of 28 x 28.
 Source: LeCun, Bottou, Bengio and Haffner (1998), section III.A.
 """
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 SIZE, BOX = 28, 20
 WORKING_SIDE = 320  # pixels; larger photos are shrunk first, more detail does not help
 SMALLEST_SIDE = 8
+ROUNDING = 1e-4  # floats so far outside [0, 1] come from rounding
+TURNED = 0x0112  # Exif's note on which way a photo is up; 1 is as it lies
 STROKE = 2.4  # width of MNIST's strokes in pixels of the 20 x 20 box, about; thinner ones fade away when shrunk
 CONTRAST = 0.08  # ink must differ from the ground by this much, of a full range of 1
 COMPANION = 0.1  # a separate piece of ink belongs to the digit if it has this share of the largest piece's area
@@ -93,30 +97,48 @@ def ink(pixels):
 
 
 def _pixels(photo):
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     if isinstance(photo, (str, Path)):
         photo = opened(photo)
     if isinstance(photo, Image.Image):
-        photo = ImageOps.exif_transpose(photo)
+        photo = upright(photo)
         photo = np.asarray(photo if photo.mode.startswith("I;16") else photo.convert("RGBA"))
     if not isinstance(photo, (np.ndarray, list, tuple)):
         raise TypeError(f"a photo is a path, a PIL image or an array; got {type(photo).__name__}.")
-    return _as_rgb(np.asarray(photo))
+    return as_rgb(np.asarray(photo))
 
 
-def opened(path):
+def upright(picture):
+    """A photo turned as its camera noted; one without such a note, or with a damaged one, is the same object.
+
+    Args:
+        picture: PIL image.
+
+    Returns:
+        PIL image.
+    """
+    from PIL import ImageOps
+
+    try:
+        return picture if picture.getexif().get(TURNED, 1) == 1 else ImageOps.exif_transpose(picture)
+    except SyntaxError:
+        return picture
+
+
+def opened(path, name=None):
     """The picture in a file, read to its end.
 
     Args:
-        path: of the file.
+        path: of the file, or a file opened in binary mode.
+        name: what the file is called in a message; its path if there is none.
 
     Returns:
         PIL image; of an animation its first picture.
 
     Raises:
         FileNotFoundError: no file of that name.
-        ValueError: no picture, or one that is cut short or too large.
+        ValueError: no picture, or one that is damaged, cut short or too large; the message says which.
     """
     from PIL import Image
 
@@ -125,21 +147,52 @@ def opened(path):
         photo.load()
     except FileNotFoundError:
         raise
-    except (OSError, Image.DecompressionBombError) as error:  # no picture, cut short, a folder, too large
-        raise ValueError(f"{path} is not a picture that can be read (PNG, JPEG, ... are): {error}") from error
+    # What Pillow's readers raise for files with bytes changed at random.
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise ValueError(f"{name or path} is not a picture that can be read{_why(error, name)}") from error
     return photo
 
 
-def _as_rgb(array):
+def _why(error, name):
+    """The end of the sentence about a file that cannot be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, Image.DecompressionBombError):
+        pixels = re.search(r"\((\d+) pixels\)", str(error))
+        found = f"{int(pixels[1]):,}" if pixels else "too many"
+        return f": it has {found} pixels; the limit is {2 * Image.MAX_IMAGE_PIXELS:,}. Make it smaller first."
+    if isinstance(error, UnidentifiedImageError) or getattr(error, "errno", None):  # no picture; a folder, a file of others
+        return "; PNG and JPEG are." if name else f" (PNG, JPEG, ... are): {error}"
+    return f": it is damaged or cut short ({error})."
+
+
+def as_rgb(array):
+    """A picture's numbers as colours.
+
+    Args:
+        array: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) from 8 x 8 pixels. Floats are from 0 to 1; integers of any type from 0 to 255, or,
+            where some are larger, to 65535. A fourth channel says how opaque a pixel is.
+
+    Returns:
+        (H, W, 3) float64 in [0, 1], perhaps read-only; grey has become colour, and what is transparent white.
+
+    Raises:
+        TypeError: numbers of another type.
+        ValueError: another shape, too small, or values outside.
+    """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise ValueError(f"a picture has shape (H, W), (H, W, 3) or (H, W, 4); got {array.shape}.")
     if min(array.shape[:2]) < SMALLEST_SIDE:
         raise ValueError(f"the picture is {array.shape[0]} x {array.shape[1]} pixels; it needs at least {SMALLEST_SIDE} x {SMALLEST_SIDE}.")
     if array.dtype.kind not in "uibf":
         raise TypeError(f"a picture holds integers or floating-point numbers; got dtype {array.dtype}.")
-    values = array.astype(float) / (_full_scale(array) if array.dtype.kind in "ui" else 1)
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        raise ValueError(f"a picture of dtype {array.dtype} must hold values in [0, 1]; got {values.min():g} to {values.max():g}.")
+    whole = array.dtype.kind in "ui"
+    values = array.astype(float) / (_full_scale(array) if whole else 1)
+    slack = 0 if whole else ROUNDING
+    if not (values.min() >= -slack and values.max() <= 1 + slack):  # nan is neither
+        raise ValueError("a picture holds whole numbers from 0 to 255 or 65535, or floating-point values in [0, 1]; "
+                         f"got {array.min():g} to {array.max():g}, dtype {array.dtype}.")
+    values = np.clip(values, 0, 1)
     if values.ndim == 2:
         values = values[..., None]
     if values.shape[2] == 4:  # transparent is white

@@ -1,10 +1,10 @@
 """A network to ask: what does it see in the reader's own photo? On a static page a sentence stands in its place."""
-import io
 from html import escape
 
+from dlbook.show import uploads
 from dlbook.show.chat import LIVE
 
-WAITING = "Upload a photo, and the network says what it sees."
+WAITING = f"Upload a photo of {uploads.LIMIT}, and the network says what it sees."
 STATIC = "Where this page is launched, you can upload a photo of your own here, and the network says what it sees in it."
 
 
@@ -53,23 +53,18 @@ class _Counter:
         file = change["new"][-1]
         self.answer.value = _note("The network looks at it ...")
         try:
-            self.answer.value = self._answer(file["name"], bytes(file["content"]))
+            self.answer.value = self._answer(file)
         except Exception as error:  # a callback would swallow it: the reader is told
             self.answer.value = _note(f"{error}" or type(error).__name__)
 
-    def _answer(self, file, content):
+    def _answer(self, file):
         from dlbook.cnn.recognise import spec
-        from dlbook.data.photo import opened
 
         if self.model is None:
             self.name = self.name or spec.best_at_hand()
             self.model = self.twin.recogniser(self.name)
-        try:
-            picture = opened(io.BytesIO(content))
-        except ValueError as error:
-            raise ValueError(f"{file} is not a picture that can be read; PNG and JPEG are.") from error
-        names = spec.class_names(self.name)
-        return told(self.twin.ask(self.model, picture, names), file, spec.network(self.name).said, len(names))
+        picture, names = uploads.picture(file), spec.class_names(self.name)
+        return told(self.twin.ask(self.model, picture, names), file["name"], spec.network(self.name).said, len(names))
 
 
 def told(guesses, file, who, classes):

@@ -1,11 +1,11 @@
 """A painter to sit beside: the reader's own photo in a style, step by step; on a static page a sentence stands in its place."""
 import base64
-import io
 import threading
 import time
 from dataclasses import replace
 from html import escape
 
+from dlbook.show import uploads
 from dlbook.show.chat import LIVE
 from dlbook.show.widgets import as_png
 from dlbook.style.images import fitted, resized
@@ -14,7 +14,7 @@ EVERY = 5  # steps between two looks at the picture
 WIDTH = 384  # CSS pixels of the picture
 SIZES = (64, 512)  # pixels: the slider's ends
 STEPS = (10, 300)
-WAITING = "Choose a style, upload a photo of your own if you like, and press the button."
+WAITING = f"Choose a style, upload a photo of your own of {uploads.LIMIT} if you like, and press the button."
 STATIC = ("Where this page is launched, a painter works here: it takes your own photo, a style, its weight and its layers, "
           "shows the picture while it is painted, and stops when you say so.")
 
@@ -166,15 +166,9 @@ def _uploaded(uploaded, size, otherwise):
     """The picture that was uploaded last, at most of a size; where there is none, the other one."""
     if not uploaded:
         return otherwise
-    from dlbook.data.photo import opened
     from dlbook.style import images
 
-    file = uploaded[-1]
-    try:
-        picture = opened(io.BytesIO(bytes(file["content"])))
-    except ValueError as error:
-        raise ValueError(f"{file['name']} is not a picture that can be read; PNG and JPEG are.") from error
-    return images.read(picture, size)
+    return images.read(uploads.picture(uploaded[-1]), size)
 
 
 def _picture(image, caption):

@@ -3,10 +3,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dlbook.cnn.blocks.table import whole
-from dlbook.data.photo import opened
+from dlbook.data.photo import opened, upright
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 QUALITY = 95  # of JPEG
@@ -34,10 +34,10 @@ def read(picture, size=None):
         if not Path(picture).exists():
             raise FileNotFoundError(f"there is no file {picture}.")
         picture = opened(picture)
-    picture = ImageOps.exif_transpose(picture)
+    picture = upright(picture)
     shape = fitted((picture.height, picture.width), size)
     if picture.mode.startswith(("I", "F")):  # one channel of more than 8 bits
-        return resized(_deep(np.asarray(picture)), shape)
+        return np.repeat(resized(_deep(picture, shape), shape), 3, axis=2)
     return resized(_colour(picture, shape), shape)
 
 
@@ -59,19 +59,26 @@ def read_mask(picture):
     return light / light.max()
 
 
-def _deep(grey):
-    """One channel of 16 or more bits, or of floating point: (H, W) -> (H, W, 3) in [0, 1]."""
-    if not np.isfinite(grey).all() or grey.min() < 0:
-        raise ValueError(f"a grey picture holds finite values of 0 or more; this one has values from {grey.min():g} to {grey.max():g}.")
-    white = [1] * (grey.dtype.kind == "f") + [2**16 - 1, grey.max()]
-    grey = grey.astype(np.float32) / np.float32(next(top for top in white if grey.max() <= top))
-    return np.repeat(grey[..., None], 3, axis=2)
+def _reduction(picture, shape):
+    """How many pixels a side are averaged before a picture becomes floating point, of which a large photo takes gigabytes."""
+    return max(1, min(picture.height // shape[0], picture.width // shape[1]) // 2)
+
+
+def _deep(picture, shape):
+    """One channel of 16 or more bits, or of floating point -> (H, W, 1) in [0, 1], at most about four times as large as `shape`."""
+    floats = picture.convert("F")
+    least, most = floats.getextrema()
+    grey = np.array(floats.reduce(_reduction(picture, shape)))  # a mean with a value that is not finite is not finite
+    if not np.isfinite(grey).all() or least < 0:
+        raise ValueError(f"a grey picture holds finite values of 0 or more; this one has values from {least:g} to {most:g}.")
+    white = [1] * (picture.mode == "F") + [2**16 - 1, most]
+    grey /= np.float32(next(top for top in white if most <= top))
+    return grey[..., None]
 
 
 def _colour(picture, shape):
     """8 bits a channel, with transparency or without -> (H, W, 3) in [0, 1], at most about four times as large as `shape`."""
-    # A large photo takes gigabytes as floating point; whole pixels are averaged before.
-    factor = min(picture.height // shape[0], picture.width // shape[1]) // 2
+    factor = _reduction(picture, shape)
     try:
         picture = picture.convert("RGBA")
     except ValueError as error:

@@ -97,8 +97,9 @@ def prepared(picture, size):
     """Make a photo ready: upright, in colour, the largest square of its middle, at the size that a network reads.
 
     Args:
-        picture: path of a file in any format that Pillow reads, a PIL image, a file opened in binary mode, or an array (H, W, 3) floating
-            point in [0, 1]. Of an animation the first picture counts.
+        picture: path of a file in any format that Pillow reads, a PIL image, a file opened in binary mode, or an array (H, W), (H, W, 3) or
+            (H, W, 4): floating point in [0, 1], or integers up to 255 or 65535. Grey becomes colour, what is transparent white, and of an
+            animation the first picture counts.
         size: side of the result, pixels.
 
     Returns:
@@ -106,17 +107,21 @@ def prepared(picture, size):
 
     Raises:
         FileNotFoundError: no file of that name.
-        ValueError: no picture, a damaged, a tiny or a very long one.
+        TypeError: something else than a picture.
+        ValueError: no picture, a damaged, a tiny or a very long one, or an array of another shape or with values outside.
     """
     from PIL import Image
 
-    from dlbook.data.photo import opened
+    from dlbook.data.photo import as_rgb, opened
     from dlbook.style import images
 
     if isinstance(picture, np.ndarray):
+        picture = as_rgb(picture)
         _check_shape(picture.shape[:2])
         return images.covering(picture.astype(np.float32), (size, size))
     if not isinstance(picture, Image.Image):
+        if not (isinstance(picture, (str, Path)) or hasattr(picture, "read")):
+            raise TypeError(f"a picture is a path, a PIL image, an open file or an array; got {type(picture).__name__}.")
         if isinstance(picture, (str, Path)) and not Path(picture).exists():
             raise FileNotFoundError(f"there is no file {picture}.")
         picture = opened(picture)
