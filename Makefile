@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 # The first Python 3.11 on the PATH; name another with PYTHON=...
 PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { command -v $$p; exit; }; done; echo python3)
-ENGINE = $(if $(GPU),gpu,cpu)
+ENGINE = $(if $(GPU)$(GPUS),gpu,cpu)
 RUNNING = .venv/bin/python
 # The notebooks run one at a time, so that the seconds on the status page are those of an idle machine.
 JOBS ?= 1
@@ -49,14 +49,23 @@ chapter: setup ## execute a chapter and say what changed: make chapter NAME=digi
 
 lab: ## open the notebooks in JupyterLab (LAB=--no-browser passes options on)
 	@$(MAKE) --no-print-directory setup EXTRA=lab
-	@mkdir -p .venv/share/jupyter/lab/settings && cp hub/overrides.json .venv/share/jupyter/lab/settings
+	@mkdir -p .venv/share/jupyter/lab/settings .venv/etc/jupyter
+	@cp hub/overrides.json .venv/share/jupyter/lab/settings && cp hub/jupyter_server_config.json .venv/etc/jupyter
 	@$(RUNNING) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
-# What follows the equals signs goes to hub/start.py in the environment; nothing is set where nothing is said.
-hub: ## start the class's hub on this machine and print its address (STUDENTS=8 PORT=8000 PASSWORD=... DATA=folder GPUS=0,1)
+# What follows the equals signs goes to hub/start.py in the environment, as it was typed, whatever characters it has; nothing is set
+# where nothing is said.
+define told
+ifdef $(1)
+hub: export $(2) := $$(value $(1))
+endif
+endef
+$(foreach pair,STUDENTS:DLBOOK_HUB_STUDENTS PORT:DLBOOK_HUB_PORT GPUS:DLBOOK_HUB_GPUS DATA:DLBOOK_MIRROR PASSWORD:DLBOOK_HUB_PASSWORD URL:DLBOOK_HUB_URL,\
+  $(eval $(call told,$(word 1,$(subst :, ,$(pair))),$(word 2,$(subst :, ,$(pair))))))
+
+hub: ## start the class's hub on this machine (STUDENTS=8 PORT=8000 URL=https://... PASSWORD=... DATA=folder GPUS=0,1)
 	@$(MAKE) --no-print-directory vendor EXTRA="lab hub"
-	@exec env $(if $(STUDENTS),DLBOOK_HUB_STUDENTS=$(STUDENTS)) $(if $(PORT),DLBOOK_HUB_PORT=$(PORT)) $(if $(GPUS),DLBOOK_HUB_GPUS=$(GPUS)) \
-	  $(if $(DATA),DLBOOK_MIRROR="$(DATA)") $(if $(PASSWORD),DLBOOK_HUB_PASSWORD="$(PASSWORD)") $(RUNNING) hub/start.py
+	@exec $(RUNNING) hub/start.py
 
 full: setup ## train on the real data and record it: make full RUN=cnn/digits (TASK=... FRAMEWORK=torch SEED=0 for one)
 	@test -n "$(RUN)" || { echo "dlbook: say which run, for example: make full RUN=cnn/digits" >&2; exit 2; }

@@ -15,6 +15,8 @@ VENV = ROOT / ".venv"
 LOG = ROOT / "_build" / "install.log"
 NEEDED = (3, 11)
 FREE_GB = 5  # site-packages take 3 GB, pip unpacks beside them
+FREE_CUDA_GB = 12  # on Linux the package index gives a PyTorch with CUDA: site-packages take 9 GB
+SMALL = "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make book"
 NO_NETWORK = ("Failed to establish a new connection", "Temporary failure in name resolution", "Network is unreachable", "ConnectTimeout",
               "Connection refused", "Max retries exceeded", "NewConnectionError", "NameResolutionError", "ProxyError")
 
@@ -38,6 +40,9 @@ def check_machine():
     free = shutil.disk_usage(ROOT).free / 1e9
     if not python_of(VENV).exists() and free < FREE_GB:
         raise Stop(f"setting up takes {FREE_GB} GB of disk and {ROOT} has {free:.1f} GB free; make room or clone elsewhere.")
+    if not python_of(VENV).exists() and free < FREE_CUDA_GB and platform.system() == "Linux":
+        print(f"dlbook: {ROOT} has {free:.1f} GB free. That is enough for PyTorch without CUDA ({FREE_GB} GB); the build with CUDA, which the package index gives, "
+              f"needs {FREE_CUDA_GB} GB. For the small one: {SMALL}", file=sys.stderr, flush=True)
 
 
 def wanted(extras):
@@ -60,7 +65,7 @@ def make_venv():
 
 def install(extras):
     """Install the package and its pinned dependencies into `.venv`."""
-    print(f"Installing the pinned dependencies into .venv (3 GB, some minutes; details in {LOG.relative_to(ROOT)}) ...", flush=True)
+    print(f"Installing the pinned dependencies into .venv (3 GB, or 9 GB where PyTorch comes with CUDA; some minutes; details in {LOG.relative_to(ROOT)}) ...", flush=True)
     _pip("--editable", f".[{','.join(sorted(extras))}]")
     for requirement in without_dependencies(extras):
         _pip("--no-deps", requirement)
@@ -97,7 +102,8 @@ def reason(log):
         str.
     """
     if "No space left on device" in log:
-        return f"the disk filled up while installing; free {FREE_GB} GB and run the same command again."
+        return (f"the disk filled up while installing; free {FREE_GB} GB for PyTorch without CUDA, {FREE_CUDA_GB} GB with it, and run the same command again "
+                f"(without CUDA: {SMALL}).")
     if any(sign in log for sign in NO_NETWORK):
         return "the package index cannot be reached; check the network (or pip's index settings) and run the same command again."
     errors = [line for line in log.splitlines() if line.startswith("ERROR")]

@@ -72,7 +72,8 @@ def running_hub(clone=ROOT, before=(), **given):
             if line.startswith("Ctrl-C"):
                 break
         else:
-            raise RuntimeError(f"the hub did not start; see {state}/state/hub.log")
+            log = state / "state" / "hub.log"  # goes with its folder, so its last words are told here
+            raise RuntimeError(f"the hub did not start; its last words:\n{log.read_text(errors='replace')[-2000:] if log.is_file() else 'none'}")
         yield f"http://127.0.0.1:{port}", hub, environment
     finally:
         stop(hub, port)

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from settings import Settings  # noqa: E402  (found beside this file)
+from settings import NAMES, NAMES_IN_WORDS, Settings  # noqa: E402  (found beside this file)
 from students import AccountSpawner, FolderSpawner  # noqa: E402
 
 settings = Settings.from_environment(os.environ)
@@ -44,13 +44,17 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = settings.password
 c.Authenticator.allow_all = True
-c.Authenticator.username_pattern = "[a-z][a-z0-9-]{0,23}"  # becomes a part of an account's name
+c.Authenticator.username_pattern = NAMES  # the name becomes a part of an account's
+# The log-in page refuses a wrong name as it does a wrong password, so it says beforehand what a name is.
+c.JupyterHub.template_vars = {"announcement_login": f"Your name here: {NAMES_IN_WORDS}."}
 
 c.JupyterHub.spawner_class = AccountSpawner if settings.accounts else FolderSpawner
 c.FolderSpawner.home_dir_template = str(state / "homes" / "{username}")
 c.Spawner.cmd = [str(Path(sys.prefix) / "bin" / "jupyterhub-singleuser")]
+# A kernel publishes what it runs and prints. Over TCP every account of the machine could listen; its sockets lie in the student's home instead.
+c.Spawner.args = ["--KernelManager.transport=ipc"]
 if not settings.accounts and os.getuid() == 0:
-    c.Spawner.args = ["--allow-root"]
+    c.Spawner.args.append("--allow-root")
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.Spawner.environment = settings.for_students(sys.prefix)

@@ -5,6 +5,7 @@ import re
 import resource
 import shlex
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ GROUP = "dlbook-students"
 FEWEST = 8  # characters of a class password
 SPAWNERS = {"accounts": True, "folders": False}
 PARTS = 4  # ports that the hub takes
+# JupyterHub compares only the beginning of a name with a pattern, so the pattern names the end.
+NAMES = r"[a-z][a-z0-9-]{0,23}\Z"
+NAMES_IN_WORDS = "small letters a-z, digits and hyphens, at most 24, beginning with a letter"
+LONGEST = 107  # characters of a socket's path on Linux
+SOCKET = len("/kernel-01234567-89ab-cdef-0123-456789abcdef-ipc-55")  # what a kernel's socket is called in its folder
 
 
 class Wrong(ValueError):
@@ -125,7 +131,7 @@ def _password(given):
 
 def _whole(given, name, usual, least, most):
     text = given.get(name, str(usual))
-    if not text.isdigit() or not least <= int(text) <= most:
+    if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
         raise Wrong(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
     return int(text)
 
@@ -141,7 +147,7 @@ def _folder(given, name, what):
     folder = given.get(name)
     if folder and not Path(folder).is_dir():
         raise Wrong(f"{name} is {folder!r}, and there is no such folder; name the one {what}, or leave it out.")
-    return folder or None
+    return str(Path(folder).resolve()) if folder else None  # the students' programs work in other folders
 
 
 def _machine_memory():
@@ -193,3 +199,45 @@ def limits(memory):
 def own_course(home):
     """Let the notebooks import the student's own copy of the course, which the launch buttons keep up to date."""
     return {"PYTHONPATH": str(Path(home) / "dlbook" / "code")}
+
+
+def sockets_of(home):
+    """The folder of a student's kernels' sockets; its name is short, since the path of a socket is."""
+    return Path(home) / ".run"
+
+
+def sockets_fit(folder):
+    """Whether the path of a kernel's socket in a folder is short enough."""
+    return len(os.fsencode(folder)) + SOCKET <= LONGEST
+
+
+def account_sockets(home):
+    """The folder of the sockets in the home of an account.
+
+    Raises:
+        RuntimeError: the home's name leaves no room for a socket's.
+    """
+    if not sockets_fit(sockets_of(home)):
+        raise RuntimeError(f"the home {home} has a name so long that no kernel's socket can lie in it; "
+                           "let homes be made in a folder with a shorter one (HOME in /etc/default/useradd).")
+    return sockets_of(home)
+
+
+def private(folder):
+    """Make a folder that only this account can enter, unless it is there.
+
+    Args:
+        folder: Path; the folder it lies in is there.
+
+    Returns:
+        Path: the folder.
+
+    Raises:
+        RuntimeError: somebody else has made it.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise RuntimeError(f"{folder} belongs to another account; remove it, so that the students' kernels can have their sockets there.")
+    folder.chmod(0o700)
+    return folder

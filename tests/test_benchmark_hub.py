@@ -29,6 +29,17 @@ def test_the_record_keeps_the_other_kind_of_measurement(tmp_path, monkeypatch):
     assert {"command", "commit", "date", "versions", "machine", "system"} <= kept.keys() and kept["thrift"] is True
 
 
+def test_a_hub_that_does_not_start_leaves_its_last_words(tmp_path, monkeypatch):
+    """Its folder is deleted, so the message has them."""
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "start.py").write_text("import os, pathlib\nstate = pathlib.Path(os.environ['DLBOOK_HUB_STATE'])\nstate.mkdir()\n"
+                                               "(state / 'hub.log').write_text('first\\n' * 900 + 'no module named that')\n")
+    with pytest.raises(RuntimeError, match="the hub did not start; its last words:\n(?s:.)*no module named that$") as told:
+        with hub.running_hub(tmp_path):
+            pass
+    assert len(str(told.value)) < 2100
+
+
 def test_ports_in_a_row_are_free():
     import socket
 

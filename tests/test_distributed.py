@@ -132,6 +132,51 @@ def test_a_checkpoint_of_another_training_is_refused(part, tmp_path):
         with_torch.train(part, PART, 3, folder=tmp_path)
 
 
+def spoiled(path, change):
+    """Write a checkpoint anew, its tensors and its facts changed, without a thought for its checksum."""
+    tensors, about = runs.load_weights(path), runs.about(path)
+    change(tensors, about)
+    runs.save_weights(tensors, path, **about)
+
+
+def test_a_checkpoint_whose_content_is_damaged_is_refused(part, tmp_path):
+    with pytest.raises(Killed):
+        with_torch.train(part, PART, 3, folder=tmp_path, every=1, on_step=killed_after(2))
+    path = tmp_path / checkpoint.NAME
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + b"\x3c" * 400 + whole[middle + 400:])
+    assert runs.load_weights(path)  # to the library it is a whole file
+    with pytest.raises(ValueError, match="is not a whole checkpoint: its content has changed since it was written; name another folder with --out"):
+        with_torch.train(part, PART, 3, folder=tmp_path)
+    for change, words in ((lambda tensors, about: about.update(step=3), "its content has changed"),
+                          (lambda tensors, about: about.pop("checksum"), "was written without a checksum, by an earlier version"),
+                          (lambda tensors, about: tensors.pop("losses"), "its content has changed")):
+        path.write_bytes(whole)
+        spoiled(path, change)
+        with pytest.raises(ValueError, match=words):
+            with_torch.train(part, PART, 3, folder=tmp_path)
+
+    def without_losses(tensors, about):
+        tensors.pop("losses")
+        about["checksum"] = checkpoint.checksum(tensors, {name: value for name, value in about.items() if name != "checksum"})
+    path.write_bytes(whole)
+    spoiled(path, without_losses)
+    with pytest.raises(ValueError, match="is not a whole checkpoint: it has no 'losses'"):
+        with_torch.train(part, PART, 3, folder=tmp_path)
+    path.write_bytes(whole)
+    assert with_torch.train(part, PART, 3, folder=tmp_path)[1].step == 10
+
+
+def test_a_file_where_the_folder_should_be_is_told_in_a_sentence(part, tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(OSError, match=r"of step 1 cannot be written to .*taken \(.+\); there is none yet"):
+        with_torch.train(part, PART, 3, folder=tmp_path / "taken", every=1)
+    assert run(["--out", str(tmp_path / "taken")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"dlbook: nothing can be written to the folder {tmp_path / 'taken'} (") and err.count("\n") == 1
+
+
 @pytest.mark.parametrize("world", [2, 3, 8])
 def test_the_rows_of_all_processes_are_the_batch(world):
     for count in (1, 2, 24, 25):
@@ -200,6 +245,68 @@ def test_the_command_answers_a_slip_in_a_sentence(words, status, said, tmp_path,
     assert err.startswith(said) and err.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words, said", [
+    (["--out", ""], "argument --out: it must name a folder, for example results; got ''"),
+    (["--out", "x", "--seed", "-1"], "argument --seed: it must be a whole number from 0 to 4294967295; got '-1'"),
+    (["--out", "x", "--seed", "4294967296"], "argument --seed: it must be a whole number from 0 to 4294967295; got '4294967296'"),
+])
+def test_the_command_names_the_option_that_is_wrong(words, said, capsys):
+    with pytest.raises(SystemExit):
+        command.main(words)
+    assert said in capsys.readouterr().err
+
+
+SECOND = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+
+
+def test_each_process_tells_what_ends_it(tmp_path, monkeypatch, capsys):
+    """What is wrong on one machine alone, here an unknown profile, is said by the process that it ends."""
+    for name, value in SECOND.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DLBOOK_PROFILE", "fast")
+    assert run(["--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("dlbook: [rank 1] ") and "fast" in err and err.count("\n") == 1
+
+
+GLOO = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4711\nand more"
+
+
+@pytest.mark.parametrize("error, world, told", [
+    (RuntimeError(GLOO), "2", True), (RuntimeError(GLOO), "1", False), (RuntimeError("shape '[2]' is invalid"), "2", False)])
+def test_the_end_of_another_process_is_told_in_a_sentence_and_a_mistake_of_ours_is_not(error, world, told, tmp_path, monkeypatch, capsys):
+    def fail(*given):
+        raise error
+    monkeypatch.setattr(command, "_train", fail)
+    for name, value in (SECOND | {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}).items():
+        monkeypatch.setenv(name, value)
+    if not told:
+        with pytest.raises(RuntimeError):
+            run(["--out", str(tmp_path)])
+        return
+    assert run(["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == ("dlbook: another process ended (Connection closed by peer [127.0.0.1]:4711); run the same command again, "
+                                       "it goes on from the last checkpoint.\n")
+
+
+def test_a_disk_that_is_full_for_the_weights_is_told_and_the_training_is_kept(tmp_path, small_disk, monkeypatch, capsys):
+    real = with_torch.train
+
+    def full_at_the_end(*given, **named):
+        done = real(*given, **named)
+        small_disk()
+        return done
+    monkeypatch.setattr(with_torch, "train", full_at_the_end)
+    words = ["--out", str(tmp_path), "--epochs", "1", "--batch", "400"]
+    assert run(words) == 1
+    small_disk(False)
+    err = capsys.readouterr().err
+    assert err.startswith(f"dlbook: the weights cannot be written to {tmp_path / 'weights.safetensors'} (") and err.count("\n") == 1
+    assert err.endswith("the training is whole in checkpoint.safetensors; make room and run the same command again.\n")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME] and run(words) == 0 and (tmp_path / "weights.safetensors").is_file()
+
+
 def test_a_signal_ends_the_command_with_the_status_for_another_run(tmp_path, monkeypatch, capsys):
     """A real signal to this process, at the first of three steps; it is seen before the second, which is still done."""
     real = with_torch.train
@@ -252,7 +359,7 @@ def test_two_processes_one_killed_give_the_result_of_one(tmp_path):
         time.sleep(0.02)
     said, _ = job.communicate(timeout=600)
     assert killed is not None and job.returncode == 0, said
-    assert "4 steps on 2 processes" in said and "of the test images read" in said
+    assert "4 steps on 2 processes" in said and "of the test images read" in said and "Traceback" not in said
     network, done = with_torch.train(data.digits("quick"), SHORT)
     found = runs.load_weights(tmp_path / "weights.safetensors")
     assert worst(found, weights(network)) < 1e-4

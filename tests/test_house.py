@@ -133,6 +133,61 @@ def test_a_full_disk_is_said(monkeypatch, tmp_path):
         bootstrap.check_machine()
 
 
+@pytest.mark.parametrize("system, free, warned", [("Linux", 7e9, True), ("Linux", 13e9, False), ("Darwin", 7e9, False)])
+def test_a_disk_with_room_for_the_small_build_alone_is_said(system, free, warned, monkeypatch, tmp_path, capsys):
+    """On Linux the package index gives a PyTorch with CUDA; nothing is refused, and the way to the small one is told."""
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap.platform, "system", lambda: system)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": free}))
+    bootstrap.check_machine()
+    said = capsys.readouterr().err
+    assert bool(said) is warned
+    if warned:
+        assert "has 7.0 GB free" in said and "needs 12 GB" in said and bootstrap.SMALL in said and said.count("\n") == 1
+
+
+def test_what_the_pages_say_of_the_size_is_what_the_setup_says():
+    launch, readme = ((ROOT / name).read_text() for name in ("book/launch.md", "README.md"))
+    index = bootstrap.SMALL.split()[0]
+    assert index in launch and bootstrap.SMALL in readme
+    assert f"{bootstrap.FREE_CUDA_GB} GB must be free" in launch and f"{bootstrap.FREE_GB} GB must be free" in launch
+    for name in ("environment.yml", "binder/environment.yml"):
+        pip = yaml.safe_load((ROOT / name).read_text())["dependencies"][-1]["pip"]
+        assert f"--extra-index-url {index.split('=')[1]}" in pip, name
+
+
+def dry(*words):
+    """What make would run, and start.py's environment."""
+    done = make("--dry-run", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_hub_with_gpus_gets_tensorflow_for_gpus():
+    assert "bootstrap.py gpu book test lab hub" in dry("hub", "STUDENTS=8", "GPUS=0,1")
+    assert "bootstrap.py gpu book test" in dry("book", "GPU=1")
+    assert "bootstrap.py cpu book test lab hub" in dry("hub", "STUDENTS=8")
+
+
+TYPED = ["abc'def ghi", 'a "quoted" word', "back`date`tick", "$HOME $$ $(shell date) ${x}", "a#b;c|d&e \\ %", "plain-enough"]
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_is_typed_for_the_hub_arrives_as_it_was_typed(typed, tmp_path):
+    """Quotes, backticks and dollars in a password or the name of a folder; where nothing is typed, nothing is set."""
+    fake = tmp_path / "python"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = hub/start.py ] && env -0 > {tmp_path}/environment || true\n')
+    fake.chmod(0o755)
+    usual = [f"RUNNING={fake}", "PYTHON=true"]
+    done = make("hub", *usual, f"PASSWORD={typed}", f"DATA=/srv/{typed}", "STUDENTS=3", "URL=https://hub.example.org")
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().split("\0") if "=" in line)
+    assert (found["DLBOOK_HUB_PASSWORD"], found["DLBOOK_MIRROR"]) == (typed, f"/srv/{typed}")
+    assert (found["DLBOOK_HUB_STUDENTS"], found["DLBOOK_HUB_URL"]) == ("3", "https://hub.example.org") and "DLBOOK_HUB_PORT" not in found
+    assert make("hub", *usual).returncode == 0
+    assert "DLBOOK_HUB_PASSWORD" not in (tmp_path / "environment").read_text()
+
+
 @pytest.mark.parametrize("log, words", [
     ("WARNING: Retrying ... NewConnectionError('Failed to establish a new connection')\nERROR: No matching distribution", "package index cannot be reached"),
     ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk filled up"),

@@ -2,6 +2,7 @@
 
 The hub is started as a teacher starts it, from a clone of this working tree, with one system account a student where that can be.
 """
+import contextlib
 import json
 import os
 import pwd
@@ -87,9 +88,11 @@ class Class:
         return Path(pwd.getpwnam(f"dl-{name}").pw_dir) if self.accounts else Path(self.environment["DLBOOK_HUB_STATE"]) / "homes" / name
 
     def forget(self):
-        """Remove the accounts."""
-        for name in self.names if self.accounts else ():
-            subprocess.run(["userdel", "--remove", f"dl-{name}"], capture_output=True)
+        """Remove the accounts, once the hub and all their programs have ended; names that nobody logged in with have none."""
+        there = {one.pw_name for one in pwd.getpwall()} if self.accounts else ()
+        for account in (f"dl-{name}" for name in self.names if f"dl-{name}" in there):
+            done = subprocess.run(["userdel", "--remove", account], capture_output=True, text=True)
+            assert done.returncode == 0 and not Path("/home", account).exists(), done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -288,13 +291,26 @@ def hub_process(school):
     return next(child for child in psutil.Process(school.process.pid).children() if "jupyterhub" in child.cmdline())
 
 
+def services(school):
+    """The names of the hub's services that run, whoever their parent is."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            given = process.environ()
+            if f":{school.port + 1}/" in given.get("JUPYTERHUB_API_URL", "") and "JUPYTERHUB_SERVICE_NAME" in given:
+                found.append(given["JUPYTERHUB_SERVICE_NAME"])
+    return sorted(found)
+
+
 def test_a_hub_that_is_killed_and_started_again_finds_the_servers(school):
     """kill -9 while a student works: the kernel goes on, and after `make hub` the student is where they were."""
     student = school.student("survivor")
     kernel = student.kernel()
     student.run(["x = 41", "open('kept.txt', 'w').write('mine')"], kernel=kernel)
+    assert services(school) == ["course", "culler"]
     hub_process(school).send_signal(signal.SIGKILL)
     school.process.wait(30)
+    assert not services(school), "the culler goes on without its hub"
     assert "41" in student.run(["x"], kernel=kernel).text()  # the proxy still leads to the server
     with open(Path(school.environment["DLBOOK_HUB_STATE"]) / "restart.log", "w") as log:
         again = subprocess.Popen([*(readable_programs() or ()), sys.executable, str(school.clone / "hub" / "start.py")], env=school.environment, stdout=log, stderr=log, start_new_session=True)
@@ -338,6 +354,20 @@ def attempt(what, do):
         pass
 def fetch(address):
     return urllib.request.urlopen(urllib.request.Request(address, method="GET"), timeout=5).read()
+def listening(account):
+    lines = [line.split() for name in ("tcp", "tcp6") for line in list(open("/proc/net/" + name))[1:]]
+    ports = sorted({int(line[1].split(":")[1], 16) for line in lines if line[3] == "0A" and int(line[7]) == account})
+    assert ports, "the other's server listens on a port, so the list cannot be empty"
+    return ports
+def hear(ports):
+    import zmq
+    with zmq.Context() as context, context.socket(zmq.SUB) as ear:
+        ear.linger = 0
+        ear.subscribe(b"")
+        for number in ports:
+            ear.connect(f"tcp://127.0.0.1:{number}")
+        if not ear.poll(4000):
+            raise OSError("nothing is to be heard")
 other, state, clone, prefix, mirror, port, pid = OTHER, STATE, CLONE, PREFIX, MIRROR, PORT, PID
 attempt("list the other's home", lambda: os.listdir(other))
 attempt("read the other's file", lambda: open(other + "/secret.txt").read())
@@ -353,10 +383,30 @@ attempt("ask the hub for users", lambda: fetch(f"http://127.0.0.1:{port + 1}/hub
 attempt("change the course of all", lambda: open(clone + "/README.md", "a"))
 attempt("change the programs", lambda: open(prefix + "/bin/python", "ab"))
 attempt("add to the programs", lambda: open(glob.glob(prefix + "/lib/python3*/site-packages")[0] + "/planted.py", "w"))
+attempt("hear the other's kernel", lambda: hear(listening(os.stat(other).st_uid)))
 attempt("write to the course data", lambda: open(mirror + "/planted", "w"))
 attempt("change a file of the course data", lambda: open(mirror + "/item/file.txt", "a"))
 attempt("become root", lambda: os.setuid(0))
 print(json.dumps([worked, open(mirror + "/item/file.txt").read(), os.environ.get("DLBOOK_HUB_PASSWORD"), os.environ.get("CONFIGPROXY_AUTH_TOKEN")]))
+"""
+
+
+BUSY = """
+def talk():
+    while True:
+        print("a secret", flush=True)
+        time.sleep(0.2)
+threading.Thread(target=talk, daemon=True).start()
+"""
+SPEAKING = """
+import zmq
+mouth = zmq.Context.instance().socket(zmq.PUB)
+mouth.bind_to_random_port("tcp://127.0.0.1")
+def speak():
+    while True:
+        mouth.send(b"a secret")
+        time.sleep(0.2)
+threading.Thread(target=speak, daemon=True).start()
 """
 
 
@@ -378,10 +428,11 @@ def test_a_student_reaches_nothing_of_another_or_of_the_hub(teacher, data):
         pytest.skip("only root can give each student an account")
     site = teacher / "_build" / "none"
     site.mkdir(parents=True, exist_ok=True)
-    with hubs.running_hub(teacher, before, DLBOOK_HUB_SPAWNER="accounts", DLBOOK_HUB_STUDENTS="2", DLBOOK_MIRROR=str(data),
-                          DLBOOK_HUB_SITE=str(site)) as (address, process, environment):
-        alone = Class(address, process, environment, teacher, True)
-        try:
+    alone = None
+    try:
+        with hubs.running_hub(teacher, before, DLBOOK_HUB_SPAWNER="accounts", DLBOOK_HUB_STUDENTS="2", DLBOOK_MIRROR=str(data),
+                              DLBOOK_HUB_SITE=str(site)) as (address, process, environment):
+            alone = Class(address, process, environment, teacher, True)
             anna, ben = alone.student("anna"), alone.student("ben")
             anna.run(["open('secret.txt', 'w').write('mine')", "import os; os.system('chmod 644 secret.txt')"])
             pid = int(anna.run(["import os; print(os.getppid())"]).text())
@@ -389,13 +440,21 @@ def test_a_student_reaches_nothing_of_another_or_of_the_hub(teacher, data):
             assert (Path(state) / "hub.sqlite").is_file() and (Path(state) / "hub.log").is_file() and "secret.txt" in os.listdir(alone.home(anna.name))
             values = {"OTHER": str(alone.home(anna.name)), "STATE": state, "CLONE": str(teacher), "PREFIX": sys.prefix, "MIRROR": str(data),
                       "PORT": alone.port, "PID": pid}
+            # A kernel that prints all the time, in a session that stays.
+            busy = anna.kernel("busy")
+            anna.run(["import threading, time", BUSY], kernel=busy)
             tried = re.sub(r"\b(OTHER|STATE|CLONE|PREFIX|MIRROR|PORT|PID)\b", lambda found: repr(values[found[0]]), ATTEMPTS)
             assert json.loads(ben.run([tried]).text()) == [[], "data", None, None]
+            # The ear can hear: the same by TCP, as kernels talk where nothing else is set.
+            anna.run([SPEAKING], kernel=busy)
+            assert json.loads(ben.run([tried]).text())[0] == ["hear the other's kernel"]
             # The list itself can fail: the owner does reach her own things by the same lines.
             mine = json.loads(anna.run([re.sub('(?m)^attempt."end the other.*', "", tried)]).text())[0]
             assert {"list the other's home", "read the other's file", "read the other's tokens"} <= set(mine)
             for path in (f"/user/{anna.name}/api/contents/secret.txt", f"/user/{anna.name}/lab", f"/hub/api/users/{anna.name}"):
                 answer = ben.web.get(address + path, timeout=60)
                 assert answer.status_code in (403, 404), (path, answer.status_code)
-        finally:
+    finally:
+        if alone:
             alone.forget()
+    assert not {one.pw_name for one in pwd.getpwall()} & {f"dl-{name}" for name in alone.names}

@@ -123,6 +123,23 @@ def test_the_cell_fetches_the_course_where_it_is_missing(tmp_path):
     assert (tmp_path / "asked").read_text() == "install -q -r dlbook/hub/colab.txt\n"
 
 
+def test_in_a_clone_the_cell_takes_the_clones_code_and_fetches_nothing(tmp_path):
+    """As at CSC: a kernel with packages, but without the course, works in the folder `book` of a clone."""
+    (tmp_path / "bin").mkdir()
+    for command in ("git", "pip"):
+        (tmp_path / "bin" / command).write_text(f'#!/bin/sh\necho "{command} $@" >> {tmp_path}/asked\n')
+        (tmp_path / "bin" / command).chmod(0o755)
+    clone = tmp_path / "dlbook"
+    (clone / "book").mkdir(parents=True)
+    (clone / "code").symlink_to(ROOT / "code")
+    given = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", COLAB.format(code=str(ROOT / "code"), cell=address.fetch_cell())], cwd=clone / "book",
+                          env=os.environ | given, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count(str(clone / "code" / "dlbook")) == 2 and "1,198 images" in done.stdout
+    assert not (tmp_path / "asked").exists() and list((clone / "book").iterdir()) == []
+
+
 @pytest.fixture
 def house(tmp_path):
     """The settings and one notebook."""

@@ -17,7 +17,11 @@ MARK = "# Fetches the course where it is missing"
 CELL = MARK + """, as on Colab; everywhere else this does nothing.
 import importlib.util, os, sys
 
-if not getattr(importlib.util.find_spec("dlbook"), "origin", None):  # a bare folder of that name is no package
+if getattr(importlib.util.find_spec("dlbook"), "origin", None):  # a bare folder of that name is no package
+    pass
+elif os.path.isdir("../code/dlbook"):  # the notebook lies in a clone, as in a session at CSC
+    sys.path.insert(0, os.path.abspath("../code"))
+else:
     !(test -d dlbook || git clone -q --depth 1 -b {branch} {repository} dlbook) && pip install -q -r dlbook/hub/colab.txt
     sys.path.insert(0, os.path.abspath("dlbook/code"))"""
 SETTINGS = {"repository": r"(?m)^(repository:\n  url: )\S+", "branch": r"(?m)^(repository:\n.*\n  branch: )\S+", "hub": r"(?m)^(launch_buttons:\n  jupyterhub_url: )\S+"}

@@ -1,9 +1,11 @@
-"""Train the digit network on several processes: `torchrun --nproc-per-node 2 -m dlbook.train.distributed --out results`.
+"""Train the digit network on several processes: `torchrun --standalone --nproc-per-node 2 --max-restarts 3 -m dlbook.train.distributed --out results`.
 
 Started without torchrun, one process trains alone. `DLBOOK_PROFILE=full` takes MNIST and, where there are any, a GPU for each process.
 Ended by SIGTERM or SIGUSR1 it writes a checkpoint first and leaves with status 75; the same command goes on from the last checkpoint.
 """
+import argparse
 import os
+import re
 import signal
 import sys
 import time
@@ -14,9 +16,10 @@ from dlbook import data, profile, runs
 from dlbook.cnn.digits import spec as digits_spec
 from dlbook.command import Parser
 from dlbook.data.registry import DataError
-from dlbook.train.distributed import spec
+from dlbook.train.distributed import checkpoint, spec
 
 REQUEUE = 75  # EX_TEMPFAIL: nothing is wrong, run it again
+SEEDS = 2**32  # as many as NumPy takes
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends the first before it ends a job, and the second when it is asked to
 
 
@@ -25,18 +28,48 @@ def main(arguments=None):
     options = _options(arguments)
     try:
         return _train(options, spec.Processes.from_environment())
-    except (DataError, ValueError, ArithmeticError, OSError, spec.Stopped) as error:
-        if os.environ.get("RANK", "0") == "0":  # what ends one process ends all; one says it
-            print(f"dlbook: {error}", file=sys.stderr, flush=True)
-        return REQUEUE if isinstance(error, spec.Stopped) else 1
+    except (DataError, ValueError, ArithmeticError, OSError) as error:
+        _tell(error)
+    except spec.Stopped as error:
+        if _rank() == "0":  # all stop at the same step; one says it
+            _tell(error)
+        return REQUEUE
+    except RuntimeError as error:
+        if not _of_another_process(error):
+            raise
+        _tell(f"another process ended ({_first_words(error)}); run the same command again, it goes on from the last checkpoint.")
+    return 1
+
+
+def _rank():
+    return os.environ.get("RANK", "0")
+
+
+def _tell(message):
+    """Say it, and which process does: what is wrong may be so on one machine alone."""
+    print(f"dlbook: {f'[rank {_rank()}] ' * (_rank() != '0')}{message}", file=sys.stderr, flush=True)
+
+
+def _of_another_process(error):
+    """Whether PyTorch raised this because it could not reach another process; a mistake of this one is none of that."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return False
+    from torch import distributed
+
+    return isinstance(error, distributed.DistError) or bool(re.search("gloo|nccl|connection (closed|reset|refused)", str(error), re.IGNORECASE))
+
+
+def _first_words(error):
+    """The first line of PyTorch's message, without the place in its source."""
+    return re.sub(r"^\[[^\]]*\]\s*", "", str(error).strip().split("\n")[0]).rstrip(". ")
 
 
 def _options(arguments):
     parser = Parser(prog="python -m dlbook.train.distributed", description="Train the digit network on one process or many; see torchrun.")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the weights")
+    parser.add_argument("--out", type=_folder, required=True, help="folder of the checkpoint and the weights")
     parser.add_argument("--framework", choices=profile.FRAMEWORKS, default="torch")
     parser.add_argument("--backend", help="gloo or nccl; the one that fits when none is named")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_seed, default=0, help=f"whole number from 0 to {SEEDS - 1}; 0 when none is named")
     parser.add_argument("--epochs", type=int, help="passes over the training images; the profile's when none is named")
     parser.add_argument("--batch", type=int, help="images a step, of all processes together; the profile's when none is named")
     parser.add_argument("--rate", type=float, help="learning rate at the first step; the profile's when none is named")
@@ -44,11 +77,25 @@ def _options(arguments):
     return parser.parse_args(arguments)
 
 
+def _folder(word):
+    if not word.strip():
+        raise argparse.ArgumentTypeError(f"it must name a folder, for example results; got {word!r}")
+    return Path(word)
+
+
+def _seed(word):
+    if not (word.isascii() and word.isdecimal()) or int(word) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 0 to {SEEDS - 1}; got {word!r}")
+    return int(word)
+
+
 def _train(options, processes):
     if options.framework == "keras":
         raise ValueError(spec.ONE_TWIN)
     training = _training(options)
     spec.check(training, processes, options.every)
+    if processes.rank == 0:
+        checkpoint.check_folder(options.out)
     share_cores(processes)
     profile.setup("torch", seed=options.seed)
     from dlbook.train.distributed import with_torch as twin
@@ -87,10 +134,20 @@ def _report(options, digits, network, done, processes, seconds):
     from dlbook.cnn.digits.with_torch import weights_of
 
     path = options.out / "weights.safetensors"
-    runs.save_weights(weights_of(network), path, trained_on=digits.source, seed=options.seed, processes=processes.world)
+    _save(weights_of(network), path, trained_on=digits.source, seed=options.seed, processes=processes.world)
     print(f"{digits}. {done.step:,} steps on {processes.world} process{'es' * (processes.world > 1)} in {seconds:.1f} s: "
           f"{done.history['val_accuracy'][-1]:.2%} of the test images read, loss {done.history['val_loss'][-1]:.4f}. "
           f"Weights: {path}", flush=True)
+
+
+def _save(weights, path, **about):
+    from safetensors import SafetensorError
+
+    try:
+        runs.save_weights(weights, path, **about)
+    except (OSError, SafetensorError) as error:
+        raise OSError(f"the weights cannot be written to {path} ({checkpoint.reason(error)}); the training is whole in {checkpoint.NAME}; "
+                      "make room and run the same command again.") from error
 
 
 if __name__ == "__main__":
