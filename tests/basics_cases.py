@@ -57,8 +57,10 @@ def _pointwise(kind):
 
 
 def _network(rng):
+    """Five modules: an odd number, or a sign that is turned at each of them on the way back would be turned back by the next."""
     n, height, width, channels, hidden, outputs = shape_of(rng, 6)
-    network = basics.Network(basics.Flatten(), basics.Dense(height * width * channels, hidden, rng), basics.Tanh(), basics.Dense(hidden, outputs, rng))
+    network = basics.Network(basics.Flatten(), basics.Tanh(), basics.Dense(height * width * channels, hidden, rng), basics.Tanh(),
+                             basics.Dense(hidden, outputs, rng))
     return network, rng.normal(size=(n, height, width, channels))
 
 
@@ -160,8 +162,8 @@ CASES = {
     Shift: Case(lambda rng: (Shift(int(rng.integers(0, 3)), int(rng.integers(1000))), rng.normal(size=shape_of(rng, 4))), training=True),
     basics.Network: Case(
         _network,
-        lambda x, W, b, V, c: _torch("linear")(_torch("linear")(x.flatten(1), W, b).tanh(), V, c),
-        lambda x, W, b, V, c: _keras_dense(_keras("tanh")(_keras_dense(_keras_flat(x), W, b)), V, c)),
+        lambda x, W, b, V, c: _torch("linear")(_torch("linear")(x.flatten(1).tanh(), W, b).tanh(), V, c),
+        lambda x, W, b, V, c: _keras_dense(_keras("tanh")(_keras_dense(_keras("tanh")(_keras_flat(x)), W, b)), V, c)),
 }
 
 
@@ -179,7 +181,7 @@ def _below(kind):
 # ---------------------------------------------------------------- defects
 
 def defects(kind, method="backward"):
-    """Wrong versions of a method, each with one sign turned: every value that is returned or stored, every + and -, one at a time.
+    """Wrong versions of a method, each with one sign turned: every value that is returned or kept under a name, every + and -, one at a time.
 
     Args:
         kind: a class.
@@ -199,24 +201,45 @@ def defects(kind, method="backward"):
 
 
 def _places(tree):
-    """What can be spoilt: statements with a value that is a gradient, and sums and differences."""
+    """What can be spoilt: (node, value) of each return and each assignment of a number that is not yet zero, of each part of an assignment of
+    several, and (node, None) of each sum and difference."""
     nodes = list(ast.walk(tree))
-    valued = [node for node in nodes if isinstance(node, ast.Return) or (isinstance(node, (ast.Assign, ast.AugAssign)) and _is_gradient(node))]
-    return valued + [node for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))]
+    valued = [(node, value) for node in nodes if isinstance(node, (ast.Return, ast.Assign, ast.AugAssign)) for value in _values(node)]
+    return valued + [(node, None) for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))]
 
 
-def _is_gradient(node):
-    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    return isinstance(target, ast.Subscript) and "gradients" in ast.unparse(target) or isinstance(node, ast.AugAssign)
+def _values(node):
+    """The numbers that a statement keeps or returns; none where it takes apart what a call returned, or makes room for what comes."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+        parts = node.value.elts if isinstance(node.value, ast.Tuple) else []
+    else:
+        parts = [node.value]
+    return [part for part in parts if not _is_room(part)]
 
 
-def _spoil(node):
+def _is_room(value):
+    """An array that is made to be written into: the sign of its zeros says nothing."""
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in ("np.zeros", "np.zeros_like", "np.empty", "np.empty_like")
+
+
+def _spoil(place):
     """Turn one sign, and say which."""
-    if isinstance(node, ast.BinOp):
+    node, value = place
+    if value is None:
         before, node.op = ast.unparse(node), ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         return f"{before} became {ast.unparse(node)}"
-    node.value = ast.UnaryOp(ast.USub(), node.value)
+    _Turned(value).visit(node)
     return ast.unparse(node)
+
+
+class _Turned(ast.NodeTransformer):
+    """Puts a minus before one value."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def visit(self, node):
+        return ast.UnaryOp(ast.USub(), node) if node is self.value else self.generic_visit(node)
 
 
 def _function(tree, original):

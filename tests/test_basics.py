@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from dlbook import basics, data
 from dlbook.basics import check
+from dlbook.basics.convolution import Convolution
+from dlbook.basics.normalise import BatchNorm
 
 SEEDS = st.integers(0, 10_000)
 KINDS = sorted(CASES, key=lambda kind: kind.__name__)
@@ -149,6 +151,14 @@ def test_defects_are_planted_one_at_a_time():
     whats = [what for what, _ in defects(basics.Tanh)]
     assert len(whats) == 2 and "1 - self.y ** 2 became 1 + self.y ** 2" in whats[1]
     assert len(defects(basics.Dense)) == 3  # two gradients and what is returned
+
+
+def test_what_is_kept_on_the_way_is_spoilt_too():
+    """A value that only lives inside a way back, and what was put together over several statements."""
+    planted = {what.split(": ", 1)[1] for kind in (basics.Network, BatchNorm, Convolution) for what, _ in defects(kind)}
+    assert planted >= {"dy = -module.backward(dy)", "dn = -(dy * scale)", "dkernel[s, t] = -(view.reshape(len(rows), -1).T @ rows)"}
+    assert not any("zeros" in what and "rows" not in what for what in planted)  # the sign of an empty array says nothing
+    assert len(CASES[basics.Network].draw(np.random.default_rng(0))[0].modules) % 2  # an even number would turn its signs back
 
 
 # ---------------------------------------------------------------- behaviour

@@ -291,6 +291,12 @@ def test_the_newest_verification_wins(house):
     assert kept["small"]["seconds"] == 1.5 and kept["small"]["machine"]["cores"] >= 1
 
 
+def test_no_chapter_took_longer_than_a_minute():
+    """What a reader waits at most: the last verification, as committed."""
+    seconds = {name: about["seconds"] for name, about in json.loads((ROOT / "book" / "verified.json").read_text()).items()}
+    assert not {name: taken for name, taken in seconds.items() if taken > 60}, "too slow, or verified on a busy machine"
+
+
 def test_a_broken_record_is_told(house):
     edit(house / "_build" / "verified" / "small.json", "{")
     with pytest.raises(PublishError, match="small.json is not valid JSON"):

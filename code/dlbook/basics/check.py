@@ -7,7 +7,8 @@ import copy
 import numpy as np
 
 # The step of the differences. The formula's own error falls with its fourth power, 1e-12, and that of rounding, 1e-16 / step, is 1e-13:
-# a gradient can be checked to about ten digits. The ordinary difference of two points is wrong by step^2, and allows six to seven.
+# at least ten digits of a gradient can be checked, mostly eleven or twelve. The ordinary difference of two points is wrong by step^2: with this
+# step it has six to seven, with its own best one, 1e-5, ten or eleven at most.
 STEP = 1e-3
 
 
