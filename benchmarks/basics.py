@@ -1,24 +1,31 @@
 """Times our NumPy convolution beside SciPy's correlation and PyTorch's convolution, on the same images and kernels.
 
-    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE .venv/bin/python benchmarks/basics.py --threads 1 --json basics.json
+    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE .venv/bin/python benchmarks/basics.py --threads 1 --record
 
 SciPy correlates one array with one: for several channels it takes the whole stack of them at once, and for several kernels and
 images it is called for each. It chooses by itself between the direct sum and the Fourier transform, whose time hardly depends on the
 kernel's size: for one large kernel on one channel, which no network has, it is the faster one. PyTorch gets its own layout,
 (N, C, H, W), so that nothing is converted while the clock runs. All must give the same numbers before they are timed.
 Ours and a peer take turns; what counts is the median, and beside it stands the shortest, which other work on the machine hardly changes.
-A ratio above 1 says how many times faster ours is.
+With one thread the clock is the processor's, which stands still while the processor works for others; with more it is the one on the wall.
+A ratio above 1 says how many times faster ours is. `--record` keeps all of it for the chapter on convolution; let nothing else run then.
 """
 import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "benchmarks")]
 
-from turns import WARM_UP, compare, positive  # noqa: E402  (found only now)
+from turns import WARM_UP, compare, positive, report  # noqa: E402  (found only now)
 
 from dlbook.command import Parser  # noqa: E402
 
@@ -33,11 +40,12 @@ CASES = {
     "digits": (32, 8, 1, 8, 3),
 }
 PEERS = ("scipy", "torch")
+RECORD = ROOT / "runs" / "basics" / "convolution" / "speed.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Seconds of one convolution.
+    """Seconds of one convolution, by the clock that the head of this file names.
 
     Args:
         case, dtype, peer: what was timed.
@@ -72,7 +80,32 @@ def main(words=None):
     Returns:
         list of Speed.
     """
-    return compare("speeds", arguments(words), measure, None, table)
+    words = sys.argv[1:] if words is None else words
+    options = arguments(words)
+    speeds = compare("speeds", options, measure, None, table)
+    if options.record:
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        RECORD.write_text(json.dumps(record(words, options, speeds), indent=1) + "\n")
+    return speeds
+
+
+def record(words, options, speeds):
+    """Everything that is kept of a measurement.
+
+    Args:
+        words: the command line's.
+        options: what was read from them.
+        speeds: list of Speed.
+
+    Returns:
+        dict: command, commit, date, machine and versions, the cases' shapes, and what the JSON file of `--json` holds.
+    """
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    kept = report("speeds", speeds, options)
+    kept["versions"]["scipy"] = importlib.metadata.version("scipy")
+    return {"command": " ".join(["benchmarks/basics.py", *words]), "commit": commit, "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "system": platform.platform(), "machine": {"processor": kept.pop("processor"), "cores": os.cpu_count()},
+            "cases": {case: dict(zip(("images", "side", "channels", "kernels", "size"), numbers)) for case, numbers in CASES.items()}, **kept}
 
 
 def arguments(words=None):
@@ -83,8 +116,12 @@ def arguments(words=None):
     parser.add_argument("--threads", type=positive, default=1, help="processor threads (1)")
     parser.add_argument("--repeats", type=positive, default=15, help="turns of each (15)")
     parser.add_argument("--json", metavar="FILE", help="write the speeds there too")
+    parser.add_argument("--record", action="store_true", help="write runs/basics/convolution/speed.json for the chapter on convolution; takes all cases")
     parser.set_defaults(framework=["numpy"])
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.record and (set(options.only) != set(CASES) or len(set(options.dtype)) < 2):
+        parser.error("--record takes all cases in both precisions, as the chapter shows them")
+    return options
 
 
 def measure(options):
@@ -100,19 +137,19 @@ def measure(options):
             for dtype in options.dtype:
                 ours, peers = jobs(case, dtype)
                 for peer, job in peers.items():
-                    mine, theirs = in_turn(ours, job, options.repeats)
+                    mine, theirs = in_turn(ours, job, options.repeats, time.process_time if options.threads == 1 else time.perf_counter)
                     found.append(Speed(case, dtype, peer, median(mine), median(theirs), min(mine), min(theirs)))
     return found
 
 
-def in_turn(ours, peer, repeats):
-    """Seconds of both jobs, A B A B, after a warm-up; two lists."""
+def in_turn(ours, peer, repeats, clock=time.perf_counter):
+    """Seconds of both jobs by the clock, A B A B, after a warm-up; two lists."""
     seconds = [[], []]
     for turn in range(WARM_UP + repeats):
         for job, into in zip((ours, peer), seconds):
-            start = time.perf_counter()
+            start = clock()
             job()
-            into.append(time.perf_counter() - start)
+            into.append(clock() - start)
     return [each[WARM_UP:] for each in seconds]
 
 

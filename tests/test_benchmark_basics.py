@@ -36,6 +36,23 @@ def test_tiny_images_beside_both_peers(benchmark, tmp_path, capsys):
     assert all(f"{s.ratio:.2f}" in printed for s in speeds)
 
 
+def test_a_record_keeps_how_it_was_made(benchmark, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "RECORD", tmp_path / "basics" / "speed.json")
+    speeds = benchmark.main(["--record", "--repeats", "1"])
+    kept = json.loads(benchmark.RECORD.read_text())
+    assert kept["command"] == "benchmarks/basics.py --record --repeats 1" and len(kept["commit"]) == 40 and kept["machine"]["cores"] > 0
+    assert {"numpy", "scipy", "torch"} <= set(kept["versions"]) and kept["threads"] == 1 and kept["repeats"] == 1
+    assert kept["cases"]["first layer"] == {"images": 2, "side": 7, "channels": 3, "kernels": 2, "size": 3}
+    assert [row["theirs_least"] for row in kept["speeds"]] == [s.theirs_least for s in speeds]
+
+
+def test_the_chapter_has_a_whole_record(benchmark):
+    kept = json.loads((PATH.parents[1] / "runs" / "basics" / "convolution" / "speed.json").read_text())
+    module = importlib.util.module_from_spec(benchmark.__spec__)
+    benchmark.__spec__.loader.exec_module(module)  # its own cases, not the tiny ones
+    assert {(s["case"], s["dtype"], s["peer"]) for s in kept["speeds"]} == {(c, d, p) for c in module.CASES for d in ("float32", "float64") for p in module.PEERS}
+
+
 def test_both_take_turns(benchmark):
     turns = []
     mine, theirs = benchmark.in_turn(lambda: turns.append("A"), lambda: turns.append("B"), 3)
@@ -56,7 +73,7 @@ def test_the_kernel_is_used_as_it_is(benchmark):
     assert benchmark.our_job(x, kernel)()[0, :, :, 0].tolist() == kernel[::-1, ::-1, 0, 0].tolist()
 
 
-@pytest.mark.parametrize("words, said", [(["--only", "vgg"], "vgg"), (["--threads", "0"], "above 0; got '0'"), (["--dtype", "float16"], "float16")])
+@pytest.mark.parametrize("words, said", [(["--only", "vgg"], "vgg"), (["--threads", "0"], "above 0; got '0'"), (["--dtype", "float16"], "float16"), (["--record", "--dtype", "float32"], "both precisions")])
 def test_a_slip_on_the_command_line_is_said(benchmark, capsys, words, said):
     with pytest.raises(SystemExit) as end:
         benchmark.main(words)

@@ -67,7 +67,7 @@ def by_formula(x, kernel, bias, stride=1, padding=0, dilation=1):
     padded = pad(x, padding)
     for place in np.ndindex(height, width):
         window = padded[_window(place, len(kernel), stride, dilation)]  # N, k, k, C
-        # y[i, j, f] = b[f] + sum over s, t, c of x[i + s, j + t, c] k[s, t, c, f]
+        # y[i, j, f] = b[f] + sum over s, t, c of padded[stride i + dilation s, stride j + dilation t, c] k[s, t, c, f]
         y[:, *place] = bias + np.einsum("nstc,stcf->nf", window, kernel)
     return y
 
@@ -179,7 +179,7 @@ class Convolution(Module):
         y[...] = bias
         part, times = np.empty_like(y), np.multiply if kernel.shape[2] == 1 else np.matmul  # with one channel there is nothing to add up
         for (s, t), view in self._shifted(self.padded):
-            # y = b + sum over s, t of x[shifted by s, t] k[s, t]
+            # y[i, j] = b + sum over s, t of padded[stride i + dilation s, stride j + dilation t] k[s, t], at all places i, j at once
             y += times(view, kernel[s, t], out=part)  # N, H', W', F
         return y
 

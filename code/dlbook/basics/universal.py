@@ -33,15 +33,14 @@ def constructed(width, f=target):
     """
     if width < 1:
         raise ValueError(f"a hidden layer has 1 unit or more; got {width}.")
-    knots = np.linspace(-1, 1, width + 1)
+    knots = np.linspace(-1, 1, width + 1)  # t_0 to t_n
     heights = f(knots)
-    slopes = np.diff(heights) / np.diff(knots)  # of the straight pieces
+    slopes = np.diff(heights) / np.diff(knots)  # s_k, of the straight pieces
     network = Network(Dense(1, width), ReLU(), Dense(width, 1))
     first, _, last = network.modules
-    # unit k: max(0, x - knot_k)
-    first.weights["weight"], first.weights["bias"] = np.ones((width, 1)), -knots[:-1]
-    # at each knot the slope changes by as much as its unit adds
-    last.weights["weight"], last.weights["bias"] = np.diff(slopes, prepend=0)[None], heights[:1]
+    # g(x) = f(t_0) + sum over k of (s_k - s_k-1) max(0, x - t_k), with s_-1 = 0
+    first.weights["weight"], first.weights["bias"] = np.ones((width, 1)), -knots[:-1]  # max(0, x - t_k)
+    last.weights["weight"], last.weights["bias"] = np.diff(slopes, prepend=0)[None], heights[:1]  # s_k - s_k-1, and f(t_0)
     return network
 
 
