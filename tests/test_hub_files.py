@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -611,7 +612,8 @@ def test_the_end_of_the_terminal_ends_the_hub_with_all_its_parts(tmp_path, befor
 
     given = GIVEN | {"DLBOOK_HUB_STATE": str(tmp_path), "DLBOOK_HUB_PORT": "18910"}
     one = subprocess.Popen([*before, sys.executable, "-c", HUNG_UP.format(hub=str(HUB))], env=os.environ | given, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                           preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # the tests may run under nohup themselves
     assert one.stdout.readline() == "it runs\n"
     hub = psutil.Process(one.pid).children()[0]
     one.send_signal(1)
