@@ -13,19 +13,15 @@ A ratio above 1 says how many times faster ours is. `--record` keeps all of it f
 import dataclasses
 import importlib.metadata
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "benchmarks")]
 
-from turns import WARM_UP, compare, positive, report  # noqa: E402  (found only now)
+from turns import WARM_UP, compare, made, positive, report  # noqa: E402  (found only now)
 
 from dlbook.command import Parser  # noqa: E402
 
@@ -100,12 +96,10 @@ def record(words, options, speeds):
     Returns:
         dict: command, commit, date, machine and versions, the cases' shapes, and what the JSON file of `--json` holds.
     """
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    kept = report("speeds", speeds, options)
+    kept = report("speeds", speeds, options) | made("benchmarks/basics.py", *words)
+    del kept["processor"]  # it stands in `machine`
     kept["versions"]["scipy"] = importlib.metadata.version("scipy")
-    return {"command": " ".join(["benchmarks/basics.py", *words]), "commit": commit, "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "system": platform.platform(), "machine": {"processor": kept.pop("processor"), "cores": os.cpu_count()},
-            "cases": {case: dict(zip(("images", "side", "channels", "kernels", "size"), numbers)) for case, numbers in CASES.items()}, **kept}
+    return kept | {"cases": {case: dict(zip(("images", "side", "channels", "kernels", "size"), numbers)) for case, numbers in CASES.items()}}
 
 
 def arguments(words=None):

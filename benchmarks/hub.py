@@ -8,7 +8,6 @@ students on this machine alone, and every step has its patience. `--before` leav
 import argparse
 import json
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -20,15 +19,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import psutil  # noqa: E402
 from students import Student, code_of, megabytes_of  # noqa: E402  (found beside this file)
-
-from dlbook import machine  # noqa: E402
+from turns import made  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "runs" / "hub" / "load.json"
@@ -167,10 +164,7 @@ def measure(count, chapter, before):
 
 def record(options, loads):
     """Everything that is kept of a measurement, as a dict."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    return {"command": " ".join(["benchmarks/hub.py", *sys.argv[1:]]), "commit": commit, "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "chapter": options.chapter, "thrift": not options.before, "versions": machine.versions(), "system": platform.platform(),
-            "machine": {"processor": machine.processor(), "cores": os.cpu_count()}, "loads": loads}
+    return {**made("benchmarks/hub.py", *sys.argv[1:]), "chapter": options.chapter, "thrift": not options.before, "loads": loads}
 
 
 def students(word):

@@ -1,10 +1,13 @@
-"""Two jobs timed in turn, and what is kept of them, for all benchmarks."""
+"""Two jobs timed in turn, and what is kept of a measurement, for all benchmarks."""
 import argparse
 import dataclasses
 import json
 import os
+import platform
 import statistics
+import subprocess
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 WARM_UP = 2  # turns that do not count
@@ -60,6 +63,22 @@ def compare(kind, options, measure, apart, table):
     if options.json:
         Path(options.json).write_text(json.dumps(report(kind, found, options), indent=1) + "\n")
     return found
+
+
+def made(*command):
+    """How, when and where a measurement that is recorded was made.
+
+    Args:
+        command: the words that made it, the program's file first.
+
+    Returns:
+        dict of `command`, `commit`, `date`, `versions`, `system` and `machine`.
+    """
+    from dlbook import machine
+
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
+    return {"command": " ".join(command), "commit": commit, "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "versions": machine.versions(), "system": platform.platform(), "machine": {"processor": machine.processor(), "cores": os.cpu_count()}}
 
 
 def report(kind, found, options):

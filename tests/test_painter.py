@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 from PIL import Image
+from pictures import as_file
 
 from dlbook import profile, show
 
@@ -22,12 +23,6 @@ A = vgg.Architecture((4, "M", 5, "M", 6), top=False, size=None, hidden=(), scali
 SETTINGS = spec.Settings(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1", "relu3_1"), style_weight=1e-3, variation_weight=10.0, steps=10)
 RNG = np.random.default_rng(0)
 CONTENT, STYLES = RNG.random((40, 64, 3)), {"waves": RNG.random((30, 30, 3)), "stars": RNG.random((50, 40, 3))}
-
-
-def as_file(picture, kind):
-    stream = io.BytesIO()
-    picture.save(stream, kind)
-    return stream.getvalue()
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Photos of digits: any size, ground, ink and file; and what is no photo of a digit."""
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
+from pictures import as_file, png
 
 from dlbook.data import digit_from_photo
 from dlbook.data.photo import frame, opened
@@ -97,23 +97,13 @@ def test_a_file_that_is_cut_short_and_a_folder(tmp_path):
             digit_from_photo(path)
 
 
-def png(pixels, names=(b"IDAT", b"IDAT")):
-    """A PNG file whose pixels lie in two chunks of the given names; the second one's may be garbled."""
-    chunk = lambda name, content: struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
-    half = len(rows) // 2
-    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 0)
-    parts = [(b"IHDR", head), (names[0], rows[:half]), (names[1], rows[half:]), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
-
-
 def test_a_damaged_file_is_said(tmp_path):
     """Pillow raises other errors than OSError for some damages; each becomes the same sentence."""
     noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
     assert np.array_equal(np.asarray(opened(io.BytesIO(png(noise)))), noise)
     damaged = {"chunk.png": png(noise, (b"IDAT", b"\x9c\xcf\xfe\xe1")),  # SyntaxError
                "word.ppm": b"P6 60 40 2y5 " + noise.tobytes(),  # ValueError
-               "short.dds": _dds(noise)[:-300]}  # ValueError
+               "short.dds": as_file(Image.fromarray(noise), "DDS")[:-300]}  # ValueError
     for name, content in damaged.items():
         (tmp_path / name).write_bytes(content)
         for call in (opened, digit_from_photo):
@@ -121,12 +111,6 @@ def test_a_damaged_file_is_said(tmp_path):
                 call(tmp_path / name)
         with pytest.raises(ValueError, match="^mine is not a picture that can be read: it is damaged or cut short"):
             opened(io.BytesIO(content), "mine")
-
-
-def _dds(pixels):
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "dds")
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("error", [EOFError, struct.error, RuntimeError, NotImplementedError])

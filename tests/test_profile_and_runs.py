@@ -242,8 +242,8 @@ def faults_of_card(folder):
     if not card.is_file():
         return ["there is no README.md"]
     text = card.read_text()
-    known = {round(float(value), 4) for path in folder.glob("*.json") for value in _numbers(json.loads(path.read_text())["metrics"])}
-    known |= {round(float(value), 4) for path in folder.glob("*.json") for value in _numbers(json.loads(path.read_text()).get("reference", {}))}
+    records = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    known = {round(float(value), 4) for record in records for part in ("metrics", "reference") for value in _numbers(record.get(part, {}))}
     needed = {"the command": rf"make full RUN={folder.parent.name}/{folder.name}\b", "the data": r"(?i)\b(data|computed from|learnt from)\b",
               "a licence": r"(?i)\blicence\b", "what was measured": r"(?i)\bmeasured\b", "its limits": r"(?i)\blimits\b|not good for"}
     own = r"BSD-3-Clause \(`LICENSE`\)|that of the pets, CC BY-SA 4\.0"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pictures import as_file
 
 from dlbook import profile
 
@@ -28,12 +29,6 @@ TWINS = {"keras": with_keras, "torch": with_torch}
 BOTH = pytest.mark.parametrize("which", TWINS)
 RNG = np.random.default_rng(0)
 GROUND = np.linspace(0, 255, 60 * 90 * 3).reshape(60, 90, 3).astype(np.uint8)
-
-
-def as_file(image, kind="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def files():

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from test_photo import png
+from pictures import png
 
 from dlbook import profile
 
